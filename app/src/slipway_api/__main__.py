@@ -1,0 +1,63 @@
+"""``python -m slipway_api serve`` and ``python -m slipway_api migrate``.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+
+from . import logs, migrate, schema, settings
+
+log = logging.getLogger("slipway_api")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="slipway_api", description="The Slipway service.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="serve the API until SIGTERM")
+    migration = commands.add_parser("migrate", help="bring the database schema up to date")
+    migration.add_argument(
+        "--phase",
+        choices=(schema.EXPAND, schema.CONTRACT),
+        default=schema.EXPAND,
+        help="contract also removes what only older versions used; run it once none is left",
+    )
+    options = parser.parse_args(arguments)
+
+    try:
+        configured, unknown = settings.load()
+    except settings.SettingsError as error:
+        for fault in error.faults:
+            print(f"slipway_api: {fault}", file=sys.stderr)  # noqa: T201 - logs are not set up yet
+        return 2
+
+    # As process 1 of a container, a signal without a handler is not delivered at all. The server
+    # puts its own handler in this one's place.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    lines = logs.LineWriter()
+    logs.configure(configured.log_level, lines)
+    if unknown:
+        log.warning("variables with our prefix but no meaning", extra={"names": unknown})
+    try:
+        if options.command == "serve":
+            from . import server
+
+            server.serve(configured, lines)
+        else:
+            applied = asyncio.run(migrate.run(configured, options.phase))
+            log.info("schema is up to date", extra={"applied": applied})
+    except schema.SchemaError as error:
+        log.error(str(error))
+        return 1
+    finally:
+        lines.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+package fastapi
+
+import (
+	"fmt"
+
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway.dev/slipway/components/component"
+)
+
+// allowFlows opens the two flows the closed namespace needs, and returns the
+// policies: a pod that starts before them finds its database unreachable.
+func (b *builder) allowFlows() ([]pulumi.Resource, error) {
+	callers := networkingv1.NetworkPolicyPeerArray{inNamespace(b.plan.Ingress.Namespace)}
+	if b.plan.MonitoringNamespace != "" {
+		// Metrics are served at the port that requests come to.
+		callers = append(callers, inNamespace(b.plan.MonitoringNamespace))
+	}
+	requests, err := networkingv1.NewNetworkPolicy(b.ctx, b.name+"-allow-ingress", &networkingv1.NetworkPolicyArgs{
+		Metadata: b.meta("allow-ingress", b.name, "network"),
+		Spec: networkingv1.NetworkPolicySpecArgs{
+			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{
+				component.LabelName: pulumi.String(b.name), component.LabelComponent: pulumi.String(web),
+			}},
+			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
+			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
+				From:  callers,
+				Ports: networkingv1.NetworkPolicyPortArray{tcp(pulumi.Int(Port))},
+			}},
+		},
+	}, b.under()...)
+	if err != nil {
+		return nil, fmt.Errorf("allowing requests from %s: %w", b.plan.Ingress.Namespace, err)
+	}
+	queries, err := networkingv1.NewNetworkPolicy(b.ctx, b.name+"-allow-database", &networkingv1.NetworkPolicyArgs{
+		Metadata: b.meta("allow-database", b.name, "network"),
+		Spec: networkingv1.NetworkPolicySpecArgs{
+			// Migrations connect as well as pods that serve.
+			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{
+				component.LabelName: pulumi.String(b.name),
+			}},
+			PolicyTypes: pulumi.ToStringArray([]string{"Egress"}),
+			Egress: networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{
+				To:    networkingv1.NetworkPolicyPeerArray{inNamespace(b.plan.Database.Namespace)},
+				Ports: networkingv1.NetworkPolicyPortArray{tcp(b.plan.Database.Port)},
+			}},
+		},
+	}, b.under()...)
+	if err != nil {
+		return nil, fmt.Errorf("allowing the database in %s: %w", b.plan.Database.Namespace, err)
+	}
+	return []pulumi.Resource{requests, queries}, nil
+}
+
+// inNamespace is every pod of one namespace.
+func inNamespace(name string) networkingv1.NetworkPolicyPeerArgs {
+	return networkingv1.NetworkPolicyPeerArgs{NamespaceSelector: metav1.LabelSelectorArgs{
+		MatchLabels: pulumi.StringMap{component.NamespaceLabel: pulumi.String(name)},
+	}}
+}
+
+func tcp(port pulumi.Input) networkingv1.NetworkPolicyPortArgs {
+	return networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: port}
+}

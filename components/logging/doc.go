@@ -1,0 +1,42 @@
+// Package logging keeps the logs of every pod of a cluster, for a stated time
+// and without personal data.
+//
+// # What it creates
+//
+// A namespace and a DaemonSet of the OpenTelemetry Collector (images/collector)
+// in it. Each pod reads what the kubelet wrote below /var/log/pods of its node,
+// parses the runtime's format and the JSON of the platform's own programs,
+// redacts, and appends to files on the node, /var/lib/otelcol/archive.
+// Namespace, pod and container come from the path of the file, so the collector
+// needs no right to ask the API server, and asks nobody else either. Prometheus
+// alone is let in, to the metrics.
+//
+// # What is where
+//
+//   - The kubelet's own files hold what a program wrote, unredacted, until the
+//     kubelet rotates them away: by size, at most two files' worth per
+//     container. They are the buffer while the collector is away.
+//   - The archive holds redacted records by class, each class with its own time
+//     and its own share of the disk. A segment is deleted when it is too old,
+//     whether or not anybody writes, and before its time when the class is over
+//     its share; that is logged and counted
+//     (slipway_archive_deleted_bytes_total, by reason).
+//
+// # Nothing lost, little repeated
+//
+// How far each file was read is on the node's disk, and is noted only after the
+// archive has acknowledged what was read. A collector that is killed repeats
+// what it had not noted. One that cannot write (full disk) waits and tries again
+// for as long as it takes, and counts that (slipway_archive_failed_writes_total).
+// What can be lost: lines that the kubelet rotates away twice while nobody reads;
+// and, of a line longer than 16 KiB, which the runtime writes in pieces, the
+// pieces read before a kill.
+//
+// # Why root
+//
+// The kubelet's log files are root's, and so is every directory that it makes
+// for a hostPath. The collector runs as user 0 without any capability, without
+// privilege escalation, on a read-only image, with the runtime's seccomp profile
+// and no way out; policies/waivers.yaml says so, and policies/settings.yaml
+// which two paths of the node it may have.
+package logging

@@ -1,0 +1,67 @@
+package postgres
+
+import (
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Users of the two images. The members' owns the files on the volumes.
+const (
+	memberUser = 999
+	poolerUser = 998
+)
+
+// groupReadable lets the pod's group read a file that belongs to root: what
+// PostgreSQL demands of a private key that is not its own.
+const groupReadable = 0o440
+
+func (b *builder) settingsVolume() corev1.VolumeArgs {
+	return corev1.VolumeArgs{
+		Name: pulumi.String("settings"),
+		ConfigMap: corev1.ConfigMapVolumeSourceArgs{
+			Name: b.settings.Metadata.Name(), DefaultMode: pulumi.Int(groupReadable),
+		},
+	}
+}
+
+// credentialsVolume holds the passwords called keys, or all of them.
+func (b *builder) credentialsVolume(keys ...string) corev1.VolumeArgs {
+	source := corev1.SecretVolumeSourceArgs{
+		SecretName: b.credentials.Metadata.Name(), DefaultMode: pulumi.Int(groupReadable),
+	}
+	var items corev1.KeyToPathArray
+	for _, key := range keys {
+		items = append(items, corev1.KeyToPathArgs{Key: pulumi.String(key), Path: pulumi.String(key)})
+	}
+	if len(items) > 0 {
+		source.Items = items
+	}
+	return corev1.VolumeArgs{Name: pulumi.String("credentials"), Secret: source}
+}
+
+func secretVolume(name string, secret pulumi.StringPtrInput) corev1.VolumeArgs {
+	return corev1.VolumeArgs{
+		Name: pulumi.String(name),
+		Secret: corev1.SecretVolumeSourceArgs{
+			SecretName: secret, DefaultMode: pulumi.Int(groupReadable),
+		},
+	}
+}
+
+// scratch is writable space that goes with the pod.
+func scratch(name, medium, limit string) corev1.VolumeArgs {
+	source := corev1.EmptyDirVolumeSourceArgs{SizeLimit: pulumi.String(limit)}
+	if medium != "" {
+		source.Medium = pulumi.String(medium)
+	}
+	return corev1.VolumeArgs{Name: pulumi.String(name), EmptyDir: source}
+}
+
+func fromField(name, path string) corev1.EnvVarArgs {
+	return corev1.EnvVarArgs{
+		Name: pulumi.String(name),
+		ValueFrom: corev1.EnvVarSourceArgs{
+			FieldRef: corev1.ObjectFieldSelectorArgs{FieldPath: pulumi.String(path)},
+		},
+	}
+}

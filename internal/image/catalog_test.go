@@ -1,0 +1,132 @@
+package image
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/modfile"
+)
+
+// pinned maps the tools that images hold to the modules that pin them.
+var pinned = map[string]struct{ file, module string }{
+	"coredns":                {"tools/go.mod", "github.com/coredns/coredns"},
+	"metrics-server":         {"tools/go.mod", "sigs.k8s.io/metrics-server"},
+	"local-path-provisioner": {"tools/go.mod", "github.com/rancher/local-path-provisioner"},
+	"traefik":                {"tools/go.mod", "github.com/traefik/traefik/v3"},
+	"kube-state-metrics":     {"tools/kube-state-metrics/go.mod", "k8s.io/kube-state-metrics/v2"},
+	"cert-manager":           {"tools/cert-manager/go.mod", "github.com/cert-manager/cert-manager"},
+}
+
+// An image that claims a version holds that version.
+func TestTagsEqualThePins(t *testing.T) {
+	checked := map[string]bool{}
+	for _, spec := range catalog(checkoutDir) {
+		if spec.Kind != Program || spec.own() || spec.Repository() == Collector {
+			continue // made of this checkout
+		}
+		pin, ok := pinned[spec.From]
+		if !ok {
+			t.Errorf("%s: the test does not know which module pins %s", spec.Ref, spec.From)
+			continue
+		}
+		checked[spec.From] = true
+		tag := strings.TrimPrefix(spec.Ref, spec.Repository()+":")
+		if want := version(t, pin.file, pin.module); tag != want {
+			t.Errorf("%s: %s pins %s %s", spec.Ref, pin.file, pin.module, want)
+		}
+	}
+	if len(checked) != len(pinned) {
+		t.Errorf("images were made of %v, want all of %v", checked, pinned)
+	}
+}
+
+func version(t *testing.T, file, module string) string {
+	t.Helper()
+	path := filepath.Join(checkoutDir, file)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := modfile.Parse(path, raw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range parsed.Require {
+		if r.Mod.Path == module {
+			return r.Mod.Version
+		}
+	}
+	t.Fatalf("%s does not require %s", file, module)
+	return ""
+}
+
+// reference matches a full image name with its tag.
+var reference = regexp.MustCompile(`\b(?:registry\.k8s\.io|docker\.io|quay\.io|ghcr\.io|gcr\.io)/[a-z0-9./_-]+:[A-Za-z0-9][A-Za-z0-9._-]*`)
+
+// No registry answers in the lab: an image that a component or the lab names
+// and the catalog lacks would leave a pod waiting for ever.
+func TestEveryImageInUseIsInTheCatalog(t *testing.T) {
+	have := map[string]bool{}
+	for _, spec := range catalog(checkoutDir) {
+		if have[spec.Ref] {
+			t.Errorf("%s is in the catalog twice", spec.Ref)
+		}
+		have[spec.Ref] = true
+	}
+	seen := 0
+	for _, root := range []string{"components", "stacks", "internal/lab"} {
+		err := filepath.WalkDir(filepath.Join(checkoutDir, root), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			ext := filepath.Ext(path)
+			used := ext == ".golden" || ext == ".yaml" || ext == ".go" && !strings.HasSuffix(path, "_test.go")
+			if entry.IsDir() || !used {
+				return nil
+			}
+			raw, err := os.ReadFile(path)
+			for _, ref := range reference.FindAllString(string(raw), -1) {
+				seen++
+				if !have[ref] {
+					t.Errorf("%s names %s, which the catalog does not have", path, ref)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen < 5 {
+		t.Errorf("found %d image names; the test looks in the wrong places", seen)
+	}
+}
+
+func TestRepositoryLeavesOutTheTag(t *testing.T) {
+	for ref, want := range map[string]string{
+		"docker.io/library/busybox:1.35": "docker.io/library/busybox",
+		"slipway.dev/api":                "slipway.dev/api",
+		"localhost:5000/api":             "localhost:5000/api",
+		"localhost:5000/api:v1":          "localhost:5000/api",
+	} {
+		if got := repository(ref); got != want {
+			t.Errorf("repository(%q) = %q, want %q", ref, got, want)
+		}
+	}
+}
+
+// The Dockerfiles of this repository can be built where no registry answers.
+func TestDockerfilesStartFromTheBase(t *testing.T) {
+	for _, spec := range catalog(checkoutDir) {
+		if spec.Kind != Dockerfile {
+			continue
+		}
+		if err := checkDockerfile(filepath.Join(checkoutDir, spec.From, "Dockerfile")); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package lab
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+
+	"github.com/vishvananda/netlink"
+
+	"slipway.dev/slipway/internal/machine"
+)
+
+// surroundings is what the checks ask of the machine; tests answer for one of
+// their own.
+type surroundings struct {
+	root        bool
+	components  func() ([]running, error)         // of every lab
+	neighbours  func() ([]machine.Process, error) // runtimes and clusters of others
+	listener    func(network string, address netip.AddrPort) (machine.Process, bool, error)
+	links       func() ([]netlink.Link, error)
+	routes      func() ([]netlink.Route, error)
+	memory      func() (machine.Memory, error)
+	disk        func(dir string) (machine.Disk, error)
+	controllers func() (version int, missing []string)
+	kernel      func() error
+}
+
+// thisMachine asks the kernel.
+func thisMachine() surroundings {
+	return surroundings{
+		root:       os.Geteuid() == 0,
+		components: scanProcesses,
+		neighbours: machine.Neighbours,
+		listener:   machine.Listener,
+		links:      netlink.LinkList,
+		routes:     func() ([]netlink.Route, error) { return netlink.RouteList(nil, netlink.FAMILY_V4) },
+		memory:     machine.ReadMemory, disk: machine.DiskOf,
+		controllers: machine.ControlGroups,
+		kernel:      checkKernel,
+	}
+}
+
+// link finds a link by name; nil is none.
+func (s surroundings) link(name string) (netlink.Link, error) {
+	links, err := s.links()
+	if err != nil {
+		return nil, fmt.Errorf("listing links: %w", err)
+	}
+	for _, link := range links {
+		if link.Attrs().Name == name {
+			return link, nil
+		}
+	}
+	return nil, nil
+}

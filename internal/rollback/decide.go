@@ -1,0 +1,125 @@
+package rollback
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"slipway.dev/slipway/internal/checkpoint"
+	"slipway.dev/slipway/internal/drift"
+	"slipway.dev/slipway/internal/guard"
+	"slipway.dev/slipway/internal/platform"
+	"slipway.dev/slipway/internal/revision"
+)
+
+// decide lays the old program out and asks what it would do, and looks for drift
+// meanwhile: each takes an engine, and neither needs to know what the other
+// found. When both complain, drift is what has to be mended first.
+func (a *run) decide(ctx context.Context, place string) (old *platform.Stack, plan string, err error) {
+	work, ctx := errgroup.WithContext(ctx)
+	var drifted, asked error
+	var looking time.Duration
+	work.Go(func() error {
+		begun := time.Now()
+		drifted = a.lookForDrift(ctx)
+		looking = time.Since(begun)
+		return drifted
+	})
+	work.Go(func() error {
+		old, plan, asked = a.ask(ctx, place)
+		// Without this, a preview's refusal would stop the search for drift.
+		return nil
+	})
+	_ = work.Wait()
+	if !a.OverwriteDrift {
+		a.result.Phases = append(a.result.Phases, Phase{Name: "drift", Took: looking, Beside: true})
+		a.phase("waiting")
+	}
+	if drifted != nil {
+		return nil, "", drifted
+	}
+	return old, plan, asked
+}
+
+// ask lays the old program out at place, brings what it needs, and has the
+// engine propose.
+func (a *run) ask(ctx context.Context, place string) (*platform.Stack, string, error) {
+	target := a.result.Target
+	if err := revision.LayOut(ctx, a.Stack.Checkout, target.Commit, place); err != nil {
+		return nil, "", fmt.Errorf("going back to entry %d: %w", target.Number, err)
+	}
+	old, err := a.Stack.At(place, target.Config)
+	if err != nil {
+		return nil, "", fmt.Errorf("going back to entry %d: %w", target.Number, err)
+	}
+	if _, err := a.Stack.LendProgram(old, target.Commit); err != nil {
+		return nil, "", fmt.Errorf("going back to entry %d: %w", target.Number, err)
+	}
+	a.phase("worktree")
+	if a.Prepare != nil && !a.DryRun {
+		if err := a.Prepare(ctx, place, a.out); err != nil {
+			return nil, "", fmt.Errorf("preparing what entry %d needs: %w", target.Number, err)
+		}
+		a.phase("images")
+	}
+	plan := filepath.Join(place, ".slipway", "plan.json")
+	return old, plan, a.propose(ctx, old, plan)
+}
+
+func (a *run) lookForDrift(ctx context.Context) error {
+	if a.OverwriteDrift {
+		return nil
+	}
+	report, err := drift.Look(ctx, a.Stack, io.Discard)
+	if err != nil {
+		return fmt.Errorf("comparing the state with what exists: %w", err)
+	}
+	if real := report.Foreign(); len(real) > 0 {
+		var lines bytes.Buffer
+		drift.Write(&lines, real)
+		return fmt.Errorf("%w:\n%sbring it back with `slipway drift --fix`, or overwrite it with --overwrite-drift", ErrDrift, lines.String())
+	}
+	return nil
+}
+
+// propose asks the engine, and refuses what must not be done.
+func (a *run) propose(ctx context.Context, old *platform.Stack, plan string) error {
+	p, err := old.Propose(ctx, io.Discard, platform.Proposing{Plan: plan, Policies: a.Policies})
+	if err != nil {
+		return fmt.Errorf("asking what going back to entry %d would do: %w", a.result.Target.Number, err)
+	}
+	a.result.Proposal = p
+	a.phase("preview")
+	// First what would be lost: the engine's own refusal to delete something
+	// protected is one of the problems below, and says less.
+	if losses := p.Losses(guard.FromState(a.state)); len(losses) > 0 {
+		lines := make([]string, len(losses))
+		for i, l := range losses {
+			lines[i] = "  " + l.String()
+		}
+		return fmt.Errorf("going back to entry %d: %w:\n%s\nundo the change by hand in the program, keep what holds data, and run `slipway up`",
+			a.result.Target.Number, ErrData, strings.Join(lines, "\n"))
+	}
+	if findings := p.Mandatory(); len(findings) > 0 {
+		lines := make([]string, len(findings))
+		for i, f := range findings {
+			lines[i] = fmt.Sprintf("  %s: %s: %s", checkpoint.Name(f.URN), f.Policy, f.Message)
+		}
+		return fmt.Errorf("going back to entry %d: %w:\n%s\nundo the change by hand in a program that keeps to it, and run `slipway up`",
+			a.result.Target.Number, ErrPolicy, strings.Join(lines, "\n"))
+	}
+	if len(p.Problems) > 0 {
+		lines := make([]string, len(p.Problems))
+		for i, problem := range p.Problems {
+			lines[i] = "  " + strings.TrimPrefix(checkpoint.Name(problem.URN)+": ", ": ") + problem.Message
+		}
+		return fmt.Errorf("going back to entry %d: %w:\n%s", a.result.Target.Number, ErrEngine, strings.Join(lines, "\n"))
+	}
+	return nil
+}

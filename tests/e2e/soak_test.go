@@ -1,0 +1,12 @@
+//go:build e2e && soak
+
+package e2e
+
+// stops is how often an update is stopped in each way.
+const stops = 20
+
+// deletions is how often all members of the database are deleted.
+const deletions = 60
+
+// colours are the releases that requests are moved to, one after the other.
+var colours = []string{"blue", "green", "blue", "green", "blue"}

@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestBadInputToACloudStack gives dev what is wrong about accounts, settings and
+// tools: each is refused with what it is and where, before anything is made.
+func TestBadInputToACloudStack(t *testing.T) {
+	set := func(pairs ...string) (changes [][2]string) {
+		for i := 0; i+1 < len(pairs); i += 2 {
+			changes = append(changes, [2]string{"slipway:" + pairs[i], pairs[i+1]})
+		}
+		return changes
+	}
+	for title, test := range map[string]struct {
+		changes [][2]string
+		env     []string
+		want    string
+	}{
+		"wrong account":       {nil, []string{"SLIPWAY_SIMULATION_ACCOUNT=999999999999"}, "AWS account ID not allowed: 999999999999"},
+		"expired credentials": {nil, []string{"SLIPWAY_SIMULATION_CREDENTIALS=expired"}, "ExpiredToken"},
+		"no credentials":      {nil, []string{"SLIPWAY_SIMULATION_CREDENTIALS=missing"}, "no valid credential sources found"},
+		"wrong region":        {set("aws.region", "eu-west-1"), nil, `aws.network.zones[0]: "eu-central-1a" is not a zone of region "eu-west-1"`},
+		"no region":           {set("aws.region", "frankfurt"), nil, `aws.region: "frankfurt" is not a region such as eu-central-1`},
+		"no such region": {set("aws.region", "eu-zentral-1", "aws.network.zones[0]", "eu-zentral-1a", "aws.network.zones[1]", "eu-zentral-1b"), nil,
+			`"eu-zentral-1", which is not a region`},
+		"a zone that the region does not have": {set("aws.network.zones[1]", "eu-central-1f"), nil, "the region has no such zone: eu-central-1f"},
+		"a range too small":                    {set("aws.network.cidr", "10.20.0.0/24"), nil, "aws.network.cidr: not a usable VPC range: 10.20.0.0/24 must be /16 to /22"},
+		"a range of others":                    {set("aws.network.cidr", "54.20.0.0/18"), nil, "aws.network.cidr: not a usable VPC range: 54.20.0.0/18 is not private"},
+		"ranges that overlap":                  {set("aws.cluster.serviceCIDR", "10.20.0.0/16"), nil, "aws.cluster.serviceCIDR: 10.20.0.0/16 overlaps aws.network.cidr = 10.20.0.0/18"},
+		"an unknown machine":                   {set("aws.cluster.nodeGroups.general.instanceTypes[0]", "z9.large"), nil, `instanceTypes[0]: "z9.large" is not known here`},
+		"an image without tag": {set("api.strategy", "blueGreen", "api.blueGreen.blue", "not a tag"), nil,
+			`api.blueGreen.blue: "not a tag" is neither "checkout" nor the tag of an image`},
+		"a domain of others":  {set("api.host", "api.other.example"), nil, `api.host: "api.other.example" is not inside dns.publicZone "dev.slipway.example"`},
+		"a wrong passphrase":  {nil, []string{"PULUMI_CONFIG_PASSPHRASE=wrong"}, "incorrect passphrase"},
+		"no bucket for state": {nil, []string{"PULUMI_BACKEND_URL=file:///nowhere/at/all"}, "/nowhere/at/all"},
+		"throttled for ever":  {nil, []string{"SLIPWAY_SIMULATION_THROTTLE=1"}, "exceeded the maximum of 25 attempts"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			said, made, err := rehearse(t, "dev").Try(context.Background(), test.changes, test.env, "preview")
+			require.Error(t, err)
+			assert.Contains(t, said, test.want)
+			assert.Zero(t, made)
+		})
+	}
+	t.Run("no plugin", func(t *testing.T) {
+		r := rehearse(t, "dev")
+		r.Plugins = []string{bench.bin, filepath.Dir(r.Plugins[2])}
+		said, _, err := r.Try(context.Background(), nil, nil, "preview")
+		require.Error(t, err)
+		assert.Contains(t, said, "aws")
+		assert.Contains(t, said, "plugin")
+	})
+	t.Run("a quota that is reached", func(t *testing.T) {
+		said, _, err := rehearse(t, "dev").Try(context.Background(), nil, []string{"SLIPWAY_SIMULATION_QUOTAS=vpcs=0"}, "up", "--yes", "--skip-preview")
+		require.Error(t, err)
+		assert.Contains(t, said, "VpcLimitExceeded")
+	})
+	t.Run("locked by another", func(t *testing.T) {
+		s := declared(t, "dev")
+		config := s.begin("dev")
+		locks := filepath.Join(s.backend, ".pulumi", "locks", "organization", "slipway", "dev")
+		require.NoError(t, os.MkdirAll(locks, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(locks, "elsewhere.json"),
+			[]byte(`{"pid":1,"username":"bob","hostname":"elsewhere","timestamp":"2026-01-02T03:04:05Z"}`), 0o600))
+		said, ok := s.run("up", "--yes", "--skip-preview", "--stack", "dev", "--config-file", config)
+		assert.False(t, ok)
+		assert.Contains(t, said, "the stack is currently locked by 1 lock(s)")
+		assert.Contains(t, said, "bob@elsewhere (pid 1)")
+	})
+	t.Run("no bucket for state on S3", func(t *testing.T) {
+		address := strings.Replace(newServer(t).address(), "s3://"+bucket, "s3://nowhere", 1)
+		said, made, err := rehearse(t, "dev").Try(context.Background(), nil, append(credentials(), "PULUMI_BACKEND_URL="+address), "preview")
+		require.Error(t, err)
+		assert.Contains(t, said, "NoSuchBucket")
+		assert.Zero(t, made)
+	})
+	t.Run("a key that is not there", func(t *testing.T) {
+		const key = "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "Pulumi.yaml"), []byte("name: slipway\nruntime: go\n"), 0o600))
+		init := exec.Command(filepath.Join(bench.bin, "pulumi"), "--non-interactive", "stack", "init", "dev", "--secrets-provider", "awskms:///"+key+"?region=eu-central-1&awssdk=v2")
+		init.Dir = dir
+		init.Env = append(append(os.Environ(), credentials()...), "PULUMI_BACKEND_URL=file://"+dir, "PULUMI_HOME="+t.TempDir(),
+			"PULUMI_SKIP_UPDATE_CHECK=true", "AWS_ENDPOINT_URL_KMS="+noKeys(t, key))
+		said, err := init.CombinedOutput()
+		require.Error(t, err)
+		assert.Contains(t, string(said), "NotFoundException")
+		assert.Contains(t, string(said), key)
+		assert.NoFileExists(t, filepath.Join(dir, ".pulumi", "stacks", "slipway", "dev.json"))
+	})
+}
+
+// credentials are for services that the test itself runs.
+func credentials() []string {
+	return []string{"AWS_ACCESS_KEY_ID=slipway", "AWS_SECRET_ACCESS_KEY=correct horse", "AWS_REGION=eu-central-1", "AWS_EC2_METADATA_DISABLED=true"}
+}
+
+// noKeys answers as Amazon's key service does to whoever names a key that it
+// does not have.
+func noKeys(t *testing.T, key string) string {
+	t.Helper()
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = fmt.Fprintf(w, `{"__type":"NotFoundException","message":"Key '%s' does not exist"}`, key)
+	}))
+	t.Cleanup(service.Close)
+	return service.URL
+}
