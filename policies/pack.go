@@ -33,6 +33,8 @@ type pack struct {
 	options report.Options
 	stack   string
 	preview bool
+	// say shows a person a line beside what the engine shows.
+	say func(string)
 
 	// thresholds guards the limits that --policy-pack-config changes. The engine
 	// hands them over with the first resource, and only there.
@@ -63,6 +65,7 @@ func newPack(ctx *pulumi.Context) (policyx.PolicyPack, error) {
 	}
 	return &pack{
 		judge: rule.NewJudge(rules), stack: ctx.Stack(), preview: ctx.DryRun(),
+		say: func(text string) { _ = ctx.Log.Info(text, nil) },
 		options: report.Options{Settings: chosen, Waivers: waivers, Now: time.Now()},
 		asked:   map[string]*rule.Resource{},
 	}, nil
@@ -131,8 +134,13 @@ func (p *pack) aboutResource(one policyx.AnalyzerResource) ([]report.Entry, erro
 // aboutStack asks the rules about the whole.
 func (p *pack) aboutStack(all []policyx.AnalyzerResource) ([]report.Entry, error) {
 	resources := make([]*rule.Resource, 0, len(all))
+	// Components are no resources of a provider's: what they are made of is judged.
+	ignored := map[string]int{}
 	for _, one := range all {
 		if !p.judge.Knows(one.Type) {
+			if one.Provider.Type != "" {
+				ignored[one.Type]++
+			}
 			continue
 		}
 		p.mu.Lock()
@@ -147,6 +155,7 @@ func (p *pack) aboutStack(all []policyx.AnalyzerResource) ([]report.Entry, error
 		r.Dependencies = one.Dependencies
 		resources = append(resources, r)
 	}
+	p.say(summary(len(p.judge.Rules()), len(resources), ignored))
 	options := p.options
 	options.Complete, options.Resources = true, resources
 	// Rules about single resources have spoken, one by one; here they are asked
@@ -159,6 +168,19 @@ func (p *pack) aboutStack(all []policyx.AnalyzerResource) ([]report.Entry, error
 		}
 	}
 	return p.decided(entries), nil
+}
+
+// summary tells how much was judged, and what was not.
+func summary(rules, judged int, ignored map[string]int) string {
+	text := fmt.Sprintf("%d rules were held against %d resources", rules, judged)
+	if len(ignored) == 0 {
+		return text
+	}
+	number := 0
+	for _, n := range ignored {
+		number += n
+	}
+	return text + fmt.Sprintf("; no rule is about the other %d, which are of %d types", number, len(ignored))
 }
 
 // configure takes thresholds from --policy-pack-config.

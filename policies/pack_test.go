@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/policyx"
 
@@ -23,6 +24,31 @@ func newTestPack(preview bool) *pack {
 	return &pack{
 		judge: rule.NewJudge(catalogue.Rules()), stack: "test", preview: preview,
 		options: report.Options{Settings: settings.Defaults()}, asked: map[string]*rule.Resource{},
+		say: func(string) {},
+	}
+}
+
+// What no rule is about is let through, and counted where a person sees it.
+func TestTypesThatNoRuleIsAboutAreCounted(t *testing.T) {
+	p := newTestPack(true)
+	var said []string
+	p.say = func(text string) { said = append(said, text) }
+	of := func(token, name string) policyx.AnalyzerResource {
+		r := analyzed(token, name, resource.PropertyMap{})
+		r.Provider.Type = "pulumi:providers:some"
+		return r
+	}
+	component := analyzed("slipway:dns:Zones", "zones", resource.PropertyMap{})
+	_, err := p.aboutStack([]policyx.AnalyzerResource{
+		of("some:index:Thing", "a"), of("some:index:Thing", "b"), of("other:index:Thing", "c"), component,
+		of("kubernetes:core/v1:Namespace", "d"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{fmt.Sprintf("%d rules were held against 1 resources; no rule is about the other 3, which are of 2 types", len(catalogue.Rules()))}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -7,9 +7,11 @@ because the server refuses to be root; the machine's own clusters are not looked
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -28,10 +30,13 @@ FAST = {"fsync": "off"}
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a loopback port that nobody listens on, below those that the kernel hands out: one of
+    those could be another program's by the time it is bound."""
+    while True:
+        port = random.randrange(15000, 30000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def binaries() -> Path:

@@ -112,8 +112,8 @@ class Service:
     def output(self) -> bytes:
         if self._output.closed:
             return self._kept
-        self._output.seek(0)
-        return self._output.read()
+        # The process writes at the place where its own end stands, which is this one's too.
+        return os.pread(self._output.fileno(), os.fstat(self._output.fileno()).st_size, 0)
 
     def log(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.output().splitlines()]

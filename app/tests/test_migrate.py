@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import threading
 import time
@@ -177,17 +178,22 @@ async def test_this_version_works_while_and_after_the_next_one_expands(empty: Se
                     if "colour" in read.text + listed.text:
                         failed.append("a column of the next version shows")
 
+        async def five_more() -> None:
+            enough = count + 5
+            async with asyncio.timeout(60):
+                while count <= enough:
+                    await asyncio.sleep(0.02)
+
         thread = threading.Thread(target=work)
         thread.start()
-        await asyncio.sleep(0.5)
-        before = count
-        applied = await migrate.run(settings, "expand", chain)
-        await asyncio.sleep(0.7)
-        halt.set()
-        thread.join(30)
+        try:
+            await five_more()
+            applied = await migrate.run(settings, "expand", chain)
+            await five_more()
+        finally:
+            halt.set()
+            thread.join(60)
         assert applied == [str(m) for m in chain[-2:]]
-        assert before > 5
-        assert count > before + 5
         assert failed == []
         # A new instance of the old version starts on the new schema, too: a rollback.
         with Service(empty.port) as rolled_back:
@@ -245,18 +251,25 @@ def test_an_absent_database_is_waited_for_and_then_named(empty: Server) -> None:
     done = migrate_process(empty.port, migrate_wait_seconds=0.5)
     assert done.returncode == 1
     assert f"no primary at 127.0.0.1:{empty.port}" in done.stdout
-    threading.Timer(1.5, empty.start).start()
-    assert migrate_process(empty.port, migrate_wait_seconds=30).returncode == 0
+    later = threading.Timer(1.5, empty.start)
+    later.start()
+    try:
+        assert migrate_process(empty.port, migrate_wait_seconds=30).returncode == 0
+    finally:
+        later.join(60)
 
 
 def test_a_signal_ends_the_wait(empty: Server) -> None:
     empty.stop()
-    process = subprocess.Popen(
-        command("migrate"), env=environment(empty.port), stdout=subprocess.DEVNULL
-    )
-    time.sleep(1.5)
-    process.terminate()
-    assert process.wait(10) == 143
+    # Something that lets it connect and then says nothing: once it is there, it waits.
+    with socket.create_server(("127.0.0.1", empty.port)) as silent:
+        silent.settimeout(60)
+        process = subprocess.Popen(
+            command("migrate"), env=environment(empty.port), stdout=subprocess.DEVNULL
+        )
+        with silent.accept()[0]:
+            process.terminate()
+            assert process.wait(60) == 143
 
 
 def test_a_standby_is_not_migrated(empty: Server) -> None:

@@ -20,6 +20,8 @@ class Wire:
         self.frozen = False
         self.deaf = False
         """While true, what the database answers does not arrive."""
+        self.swallowed = 0
+        """How many times something did not."""
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,6 +92,7 @@ class Wire:
         while data := await reader.read(65536):
             await self._thawed()
             if answers and self.deaf:
+                self.swallowed += 1
                 continue
             writer.write(data)
             with suppress(ConnectionError):

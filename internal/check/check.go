@@ -147,7 +147,7 @@ func (c checker) unit(ctx context.Context, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, log, "go", append([]string{"test"}, packages...)...)
+	return c.run(ctx, log, "go", append([]string{"test", "-timeout=30m"}, packages...)...)
 }
 
 // collector tests the log collector's own parts.

@@ -50,6 +50,9 @@ type Options struct {
 type settings struct {
 	Nodes int  `json:"nodes"`
 	Audit bool `json:"audit,omitempty"`
+	// Run is the run directory, for a lab of other directories that clears
+	// away what this one left.
+	Run string `json:"run,omitempty"`
 }
 
 // Open returns the lab of this machine (see paths.Lab), running or not. self
@@ -88,13 +91,16 @@ func (l *Lab) Up(ctx context.Context, opts Options, report io.Writer) error {
 	if err != nil {
 		return err
 	}
+	p := &progress{out: report, start: time.Now()}
+	if err := l.clearDeserted(ctx, thisMachine(), p); err != nil {
+		return err
+	}
 	if err := l.preflight(); err != nil {
 		return err
 	}
 	if err := l.remember(set); err != nil {
 		return err
 	}
-	p := &progress{out: report, start: time.Now()}
 	return l.raise(ctx, set, nodes, p)
 }
 
@@ -129,6 +135,7 @@ func (l *Lab) remembered() (settings, error) {
 }
 
 func (l *Lab) remember(set settings) error {
+	set.Run = l.run
 	content, err := json.Marshal(set)
 	if err != nil {
 		return fmt.Errorf("encoding the lab's settings: %w", err)

@@ -51,7 +51,7 @@ func (l *Lab) ensureBridge() (netlink.Link, error) {
 	return link, nil
 }
 
-func (l *Lab) alias() string { return "slipway lab " + l.state }
+func (l *Lab) alias() string { return aliasPrefix + l.state }
 
 // ensureNodeNetwork gives a node its network namespace, its cable to the bridge and
 // its addresses. A cable that Cut unplugged is plugged in again.

@@ -136,8 +136,8 @@ func (l *Lab) checkTools() []error {
 	return faults
 }
 
-// checkBridge refuses a bridge of our name that another lab, or another
-// program, made.
+// checkBridge refuses a bridge of our name that another lab that lives, or
+// another program, made.
 func (l *Lab) checkBridge(on surroundings) error {
 	link, err := on.link(BridgeName)
 	if err != nil || link == nil {
@@ -147,7 +147,11 @@ func (l *Lab) checkBridge(on surroundings) error {
 	if link.Type() == "bridge" && (alias == l.alias() || alias == "") && onlyLabPorts(on, link) {
 		return nil
 	}
-	if other, ok := strings.CutPrefix(alias, "slipway lab "); ok && other != l.state {
+	other, deserted, err := l.deserted(on)
+	if err != nil || deserted {
+		return err // Up and Down clear it away
+	}
+	if other != "" && other != l.state {
 		return fmt.Errorf("the link %s belongs to the lab of %s: stop it with SLIPWAY_STATE=%s slipway lab down",
 			BridgeName, other, strings.TrimSuffix(other, "/lab"))
 	}

@@ -101,9 +101,13 @@ func TestCheckNamesEveryFaultAndItsFix(t *testing.T) {
 		{"the bridge in use by others", Options{}, func(_ *testing.T, on *surroundings, l *Lab) {
 			on.links = links(bridge(5, BridgeName, l.alias()), cable("vmnet1", 5))
 		}, []string{"a bridge called slipway0 exists"}},
-		{"the bridge of another lab", Options{}, func(_ *testing.T, on *surroundings, _ *Lab) {
+		{"the bridge of another lab, as far as a user sees", Options{}, func(_ *testing.T, on *surroundings, _ *Lab) {
+			on.root = false
 			on.links = links(bridge(5, BridgeName, "slipway lab /other/lab"))
-		}, []string{"SLIPWAY_STATE=/other slipway lab down"}},
+		}, []string{"SLIPWAY_STATE=/other slipway lab down", "root"}},
+		{"the bridge of another lab that was killed", Options{}, func(_ *testing.T, on *surroundings, _ *Lab) {
+			on.links = links(bridge(5, BridgeName, "slipway lab /other/lab"))
+		}, nil},
 		{"addresses taken by a foreign cluster", Options{}, func(t *testing.T, on *surroundings, _ *Lab) {
 			t.Helper()
 			on.links = links(bridge(8, "cni0", ""), bridge(9, "podman1", ""))

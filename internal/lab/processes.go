@@ -161,11 +161,16 @@ func withholdDescriptors() error {
 	return err
 }
 
+// missedFor is how long a process that was started must not be found before it
+// counts as ended: it has no readable environment while it begins, which takes a
+// moment, or longer on a busy machine.
+const missedFor = 2 * time.Second
+
 // await waits until p is ready. A process that ends meanwhile fails at once,
 // with the end of its log.
 func (l *Lab) await(ctx context.Context, p process) error {
 	var last error
-	missed := 0
+	var missed time.Time
 	for {
 		if p.Ready == nil {
 			last = nil
@@ -179,13 +184,13 @@ func (l *Lab) await(ctx context.Context, p process) error {
 			return err
 		}
 		if len(running) > 0 {
-			missed = 0
-		} else if missed++; missed > 2 {
-			// A process has no readable environment for a moment while it begins;
-			// one miss proves nothing.
+			missed = time.Time{}
+		} else if missed.IsZero() {
+			missed = time.Now()
+		} else if time.Since(missed) > missedFor {
 			return fmt.Errorf("%s ended right after its start; its log %s says:\n%s", p.Name, l.log(p.Name), indent(tail(l.log(p.Name), 15)))
 		}
-		if last == nil && missed == 0 {
+		if last == nil && missed.IsZero() {
 			return nil
 		}
 		select {

@@ -29,9 +29,14 @@ const podGrace = 10 * time.Second
 // mounts, namespaces, links, firewall rules, control groups. The data stays,
 // and Up continues from it; with purge it goes too, together with the local
 // stack's history, which describes a cluster that is no more. Down works from
-// whatever state a crash left, and may be repeated.
+// whatever state a crash left, and may be repeated. What a lab of other
+// directories left when it was killed is removed as well, but for its data.
 func (l *Lab) Down(ctx context.Context, purge bool, report io.Writer) error {
 	if err := requireRoot(); err != nil {
+		return err
+	}
+	p := &progress{out: report, start: time.Now()}
+	if err := l.clearDeserted(ctx, thisMachine(), p); err != nil {
 		return err
 	}
 	if _, err := os.Stat(l.state); errors.Is(err, fs.ErrNotExist) {
@@ -45,7 +50,6 @@ func (l *Lab) Down(ctx context.Context, purge bool, report io.Writer) error {
 	if err := l.checkBridge(thisMachine()); err != nil {
 		return fmt.Errorf("taking the lab down: %w", err)
 	}
-	p := &progress{out: report, start: time.Now()}
 	if err := l.endProcesses(ctx, p); err != nil {
 		return err
 	}

@@ -210,6 +210,9 @@ func TestNothingOutlivesItsCall(t *testing.T) {
 
 // A program that is told to end may finish what it is doing.
 func TestProgramsAreAskedBeforeTheyAreKilled(t *testing.T) {
+	short := grace
+	grace = time.Minute
+	t.Cleanup(func() { grace = short })
 	_, client, _, _ := newHost(t)
 	dir := t.TempDir()
 	started, farewell := filepath.Join(dir, "started"), filepath.Join(dir, "farewell")

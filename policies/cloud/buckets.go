@@ -41,22 +41,22 @@ func buckets() []*rule.Rule {
 		{
 			ID: "bucket-encrypted", Title: "Buckets are encrypted with a key of our own",
 			Why:        "Who may read the bucket then still needs the right to use the key.",
-			Remedy:     "Declare a BucketServerSideEncryptionConfiguration with sseAlgorithm aws:kms.",
+			Remedy:     "Declare a BucketServerSideEncryptionConfiguration with sseAlgorithm aws:kms and the key's ARN as kmsMasterKeyId: without it Amazon's own key is used, which everybody in the account may use.",
 			References: []string{"CIS AWS 2.1.1"},
 			Types:      []string{bucketType}, Reads: names,
 			Consults: map[string][]string{encryptType: {"rules"}},
 			Check: rule.On(func(s *rule.Stack, r *rule.Resource, _ *bucket, _ rule.Limits) []rule.Complaint {
 				if e := rule.As[encryption](part(s, r, encryptType)); e != nil {
 					for _, one := range e.Rules {
-						if one.Default != nil && strings.HasPrefix(one.Default.SSEAlgorithm, "aws:kms") {
+						if one.Default != nil && strings.HasPrefix(one.Default.SSEAlgorithm, "aws:kms") && ownKey(one.Default.KMSKeyID) {
 							return nil
 						}
 					}
 				}
-				return rule.Complain("", "no server-side encryption with aws:kms belongs to it")
+				return rule.Complain("", "no server-side encryption with aws:kms and a key of our own belongs to it")
 			}),
 			Example: rule.Example{Resource: backups, Unknown: "rules", UnknownIn: encryptType + "/backups",
-				Also: map[string]map[string]any{encryptType + "/backups": {"rules[0].applyServerSideEncryptionByDefault.sseAlgorithm": "AES256"}}},
+				Also: map[string]map[string]any{encryptType + "/backups": {"rules[0].applyServerSideEncryptionByDefault.kmsMasterKeyId": nil}}},
 		},
 		{
 			ID: "backup-bucket-kept", Title: "Backups are versioned and kept long enough",

@@ -15,6 +15,10 @@ func Rules() []*rule.Rule {
 	return rule.Group("cloud", slices.Concat(machines(), buckets(), logs())...)
 }
 
+// ownKey tells whether a key is named, and is none of those that Amazon keeps in
+// every account under an alias of its own.
+func ownKey(id string) bool { return id != "" && !strings.Contains(id, "alias/aws/") }
+
 func machines() []*rule.Rule {
 	const main = "/main"
 	return []*rule.Rule{
@@ -57,9 +61,9 @@ func machines() []*rule.Rule {
 			Example: rule.Example{Resource: clusterType + main, Unknown: "encryptionConfig.resources", Set: map[string]any{"encryptionConfig": nil}},
 		},
 		{
-			ID: "volumes-encrypted", Title: "Disks are encrypted, volumes with a key of our own",
+			ID: "volumes-encrypted", Title: "Disks are encrypted with a key of our own",
 			Why:        "A snapshot shared by mistake is then nothing but noise, and who may read one still needs the right to use the key.",
-			Remedy:     "Set encrypted: true on volumes and on every block device of launch templates, and kmsKeyId on volumes.",
+			Remedy:     "Set encrypted: true and kmsKeyId on volumes and on every block device of launch templates.",
 			References: []string{"CIS AWS 2.2.1"},
 			Types:      []string{volumeType, templateType}, Reads: []string{"encrypted", "kmsKeyId", "blockDeviceMappings"},
 			Check: func(_ *rule.Stack, r *rule.Resource, _ rule.Limits) []rule.Complaint {
@@ -67,14 +71,19 @@ func machines() []*rule.Rule {
 					switch {
 					case !v.Encrypted:
 						return rule.Complain("encrypted", "is not true")
-					case v.KMSKeyID == "":
+					case !ownKey(v.KMSKeyID):
 						return rule.Complain("kmsKeyId", "names no key of our own")
 					}
 				}
 				if t := rule.As[launchTemplate](r); t != nil {
 					for i, device := range t.BlockDeviceMappings {
-						if device.EBS != nil && fmt.Sprint(device.EBS.Encrypted) != "true" {
-							return rule.Complain(fmt.Sprintf("blockDeviceMappings[%d].ebs.encrypted", i), "is not true")
+						path := fmt.Sprintf("blockDeviceMappings[%d].ebs", i)
+						switch {
+						case device.EBS == nil: // an instance's own disk
+						case fmt.Sprint(device.EBS.Encrypted) != "true":
+							return rule.Complain(path+".encrypted", "is not true")
+						case !ownKey(device.EBS.KMSKeyID):
+							return rule.Complain(path+".kmsKeyId", "names no key of our own")
 						}
 					}
 				}

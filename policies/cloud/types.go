@@ -97,6 +97,7 @@ type encryption struct {
 	Rules []struct {
 		Default *struct {
 			SSEAlgorithm string `json:"sseAlgorithm,omitempty"`
+			KMSKeyID     string `json:"kmsMasterKeyId,omitempty"`
 		} `json:"applyServerSideEncryptionByDefault,omitempty"`
 	} `json:"rules,omitempty"`
 }

@@ -29,7 +29,7 @@ func (b *bench) records(ctx context.Context) error {
 	if err := b.longHistory(ctx); err != nil {
 		return fmt.Errorf("measuring a long history: %w", err)
 	}
-	drift, err := b.timed(ctx, nil, "drift")
+	drift, err := b.timed(nil, b.slipway(ctx, "drift"))
 	if err != nil {
 		return err
 	}

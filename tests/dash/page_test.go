@@ -130,9 +130,13 @@ func narrow(t *testing.T, b *browser, page string) {
 // interact uses the page as a person does.
 func interact(t *testing.T, b *browser) {
 	b.look(1360, 900, "light")
-	b.point("#panel-latency-ingress svg.plot", 0.6, 0.5)
 	tip := ""
-	b.run(`document.querySelector("#panel-latency-ingress .tip")?.innerText ?? ""`, &tip)
+	// A plot that is drawn anew under the pointer takes the tip away.
+	assert.Eventually(t, func() bool {
+		b.point("#panel-latency-ingress svg.plot", 0.6, 0.5)
+		b.run(`document.querySelector("#panel-latency-ingress .tip")?.innerText ?? ""`, &tip)
+		return tip != ""
+	}, time.Minute, 200*time.Millisecond)
 	assert.Regexp(t, `(?s)^\d\d:\d\d:\d\d.*p50\s+[\d.]+ ms.*p99\s+[\d.]+ m?s`, tip)
 	b.shot("hover", false)
 

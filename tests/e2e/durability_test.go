@@ -30,13 +30,19 @@ func TestARowAndItsVolumesSurviveTheDeletionOfEveryPod(t *testing.T) {
 	id := store(t, "survivor", 42)
 	before := volumes(t)
 	require.Len(t, before, 3)
+	ctx := within(t, 5*time.Minute)
+	old := map[string][]harness.Pod{}
 	for _, namespace := range []string{harness.Database, harness.API, harness.Ingress} {
-		_, err := live.Kubectl(within(t, 3*time.Minute), "delete", "pods", "--all", "-n", namespace, "--wait=false")
+		var err error
+		old[namespace], err = live.Pods(ctx, namespace, "")
+		require.NoError(t, err)
+		_, err = live.Kubectl(ctx, "delete", "pods", "--all", "-n", namespace, "--wait=false")
 		require.NoError(t, err)
 	}
-	// The old pods are still ready for a moment; the answer must come from
-	// those that follow them.
-	time.Sleep(5 * time.Second)
+	// The answer must come from those that follow them.
+	for namespace, pods := range old {
+		require.NoError(t, eventually(ctx, func() error { return gone(ctx, namespace, "", pods) }))
+	}
 	healthy(t)
 	replicating(t)
 	res := ask(t, http.MethodGet, "/v1/items/"+id, nil, nil)

@@ -119,7 +119,13 @@ func TestABranchPreviewLivesBesideItsHost(t *testing.T) {
 
 	// The host's database is closed to the preview, and the other way round.
 	probe := inNamespace(t, preview+"-api", map[string]string{"app.kubernetes.io/name": "api"})
-	require.True(t, probe.reaches(t, "postgres-pooler."+preview+"-database", 5432), "the probe reaches nothing")
+	// The nodes learn of the probe's label a moment after the API server.
+	require.NoError(t, eventually(within(t, time.Minute), func() error {
+		if !probe.reaches(t, "postgres-pooler."+preview+"-database", 5432) {
+			return errors.New("the probe reaches nothing")
+		}
+		return nil
+	}))
 	require.False(t, probe.reaches(t, "postgres-pooler."+harness.Database, 5432), "a preview reaches the host's database")
 
 	// It is a stack like any other.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,4 +79,19 @@ func healthy(t *testing.T) {
 // eventually asks every half second.
 func eventually(ctx context.Context, check func() error) error {
 	return harness.Eventually(ctx, 500*time.Millisecond, func(context.Context) error { return check() })
+}
+
+// gone tells of the first of the pods there were that is still there. One that
+// goes is ready for as long as it does.
+func gone(ctx context.Context, namespace, selector string, were []harness.Pod) error {
+	pods, err := live.Pods(ctx, namespace, selector)
+	if err != nil {
+		return err
+	}
+	for _, pod := range pods {
+		if slices.ContainsFunc(were, func(w harness.Pod) bool { return w.Metadata.UID == pod.Metadata.UID }) {
+			return fmt.Errorf("%s is still there", pod.Metadata.Name)
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -34,13 +35,7 @@ func newServer(t *testing.T) *server {
 	t.Helper()
 	program, err := findServer()
 	require.NoError(t, err)
-	// Asked for once, so that it comes back where its clients look for it.
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address, ok := listener.Addr().(*net.TCPAddr)
-	require.True(t, ok)
-	require.NoError(t, listener.Close())
-	g := &server{t: t, program: program, port: address.Port, dir: t.TempDir()}
+	g := &server{t: t, program: program, port: freePort(t), dir: t.TempDir()}
 	require.NoError(t, os.MkdirAll(filepath.Join(g.dir, "objects", bucket), 0o700))
 	require.NoError(t, os.MkdirAll(filepath.Join(g.dir, "attributes"), 0o700))
 	for name, value := range map[string]string{
@@ -52,6 +47,23 @@ func newServer(t *testing.T) *server {
 	g.start()
 	t.Cleanup(g.stop)
 	return g
+}
+
+// freePort chooses a port once, so that the server comes back where its clients
+// look for it. It is below those that the kernel hands out: one of those could be
+// another program's while the server is away.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		port := 15000 + rand.IntN(15000)
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			require.NoError(t, listener.Close())
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
 }
 
 func (g *server) host() string { return fmt.Sprintf("127.0.0.1:%d", g.port) }

@@ -115,7 +115,7 @@ kind: NetworkPolicy
 metadata: {name: deny, namespace: probe}
 spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}
 `)
-	eventually(t, 20*time.Second, "the policy denies", func() error {
+	eventually(t, time.Minute, "the policy denies", func() error {
 		if got, err := s.fetch(t, target, "8080"); err == nil {
 			return fmt.Errorf("the pod still answers %q", got)
 		}
@@ -131,7 +131,7 @@ spec:
 `)
 	// By the service, from another node: the policy must see the pod, not an
 	// address some translation put there.
-	eventually(t, 20*time.Second, "the policy allows the writer", func() error {
+	eventually(t, time.Minute, "the policy allows the writer", func() error {
 		_, err := s.fetch(t, "10.96.77.7", "80")
 		return err
 	})
@@ -143,7 +143,7 @@ spec:
 		t.Errorf("%s of 3 pods are ready behind the policy: probes do not pass", got)
 	}
 	s.kubectl(t, "-n", "probe", "delete", "networkpolicy", "deny", "allow")
-	eventually(t, 20*time.Second, "the policies are gone", func() error {
+	eventually(t, time.Minute, "the policies are gone", func() error {
 		if out, err := exec.Command("curl", "-s", "-f", "-m", "2", fmt.Sprintf("http://%s:8080/", target)).Output(); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
@@ -193,7 +193,7 @@ func stepSecurity(t *testing.T, s site) {
 		command(t, "ip", "-n", "stranger", "link", "set", "eth0", "up")
 		command(t, "ip", "-n", "stranger", "route", "add", "10.89.0.0/24", "via", range24+".1")
 		reach := func(namespace, address string) error {
-			return exec.Command("ip", "netns", "exec", namespace, "curl", "-sk", "-m", "2", address).Run()
+			return exec.Command("ip", "netns", "exec", namespace, "curl", "-sk", "-m", "5", address).Run()
 		}
 		greeter := httptest.NewUnstartedServer(http.NotFoundHandler())
 		listener, err := net.Listen("tcp", range24+".1:0")
@@ -204,15 +204,15 @@ func stepSecurity(t *testing.T, s site) {
 		greeter.Listener = listener
 		greeter.Start()
 		defer greeter.Close()
-		eventually(t, 5*time.Second, "the stranger reaches the machine", func() error {
+		eventually(t, 30*time.Second, "the stranger reaches the machine", func() error {
 			return reach("stranger", greeter.URL)
 		})
 		if reach("stranger", "https://10.89.0.1:6443/readyz") == nil {
 			t.Error("a stranger reaches the API server")
 		}
-		if err := reach("slipway-node-1", "https://10.89.0.1:6443/readyz"); err != nil {
-			t.Errorf("a node does not reach it: %v", err)
-		}
+		eventually(t, 30*time.Second, "a node reaches it", func() error {
+			return reach("slipway-node-1", "https://10.89.0.1:6443/readyz")
+		})
 	})
 	t.Run("keys are readable for root only", func(t *testing.T) {
 		err := filepath.WalkDir(filepath.Join(s.state, "lab"), func(path string, entry fs.DirEntry, err error) error {

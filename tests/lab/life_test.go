@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway.dev/slipway/internal/paths"
 )
 
 // TestLife takes one lab through all that can happen to it. The parts build
@@ -40,6 +42,7 @@ func TestLife(t *testing.T) {
 		{"everything killed at once", stepKillAll},
 		{"reboot", stepReboot},
 		{"fewer nodes and more", stepResize},
+		{"killed, and cleared away by another lab", stepDeserted},
 		{"down leaves nothing", stepDown},
 		{"killed in the middle of up", stepKillUp},
 		{"purge", stepPurge},
@@ -111,7 +114,7 @@ func stepKillEach(t *testing.T, s site) {
 		if err := syscall.Kill(before[name], syscall.SIGKILL); err != nil {
 			t.Fatalf("killing %s: %v", name, err)
 		}
-		eventually(t, 5*time.Second, name+" missed by status", func() error {
+		eventually(t, 30*time.Second, name+" missed by status", func() error {
 			if s.pids(t)[name] != 0 {
 				return fmt.Errorf("status still shows %s", name)
 			}
@@ -220,7 +223,7 @@ func stepStop(t *testing.T, s site) {
 // all else as it is.
 func (s site) killAll(t *testing.T) {
 	t.Helper()
-	for range 100 {
+	for range 1500 {
 		alive := 0
 		dirs, _ := filepath.Glob("/proc/[0-9]*")
 		for _, dir := range dirs {
@@ -315,7 +318,7 @@ func (s site) forget(t *testing.T) {
 	all := groups(t)
 	for _, group := range slices.Backward(all) {
 		if strings.Contains(group, "/slipway") {
-			eventually(t, 5*time.Second, "group removed", func() error { return os.Remove(group) })
+			eventually(t, 30*time.Second, "group removed", func() error { return os.Remove(group) })
 		}
 	}
 	_ = exec.Command("umount", "/run/netns").Run() // `ip netns` mounts it on itself
@@ -351,6 +354,37 @@ func stepResize(t *testing.T, s site) {
 	}
 	s.ready(t)
 	s.running(t)
+}
+
+// stepDeserted kills the lab and everything that could clear away after it. A
+// lab of other directories then finds the machine in its way, and may clear it,
+// but not while anything of this one lives, and never its data.
+func stepDeserted(t *testing.T, s site) {
+	s.inside(t, "echo kept >/data/deserted && sync")
+	other := s
+	other.state, other.run = s.state+"2", s.run+"2"
+	other.env = append(os.Environ(), paths.StateEnv+"="+other.state, paths.RunEnv+"="+other.run)
+	for _, args := range [][]string{{"lab", "down"}, {"lab", "up"}} {
+		if out := other.refused(t, args...); !strings.Contains(out, s.state) {
+			t.Errorf("the refusal does not say whose lab runs:\n%s", out)
+		}
+	}
+	s.running(t)
+	s.killAll(t)
+	if out := other.must(t, "lab", "down"); !strings.Contains(out, "was killed") || !strings.Contains(out, s.state) {
+		t.Errorf("it does not say what it cleared away:\n%s", out)
+	}
+	if more := left(s.before, takePicture(t, s.state, s.run, other.state, other.run)); len(more) > 0 {
+		t.Errorf("left behind:\n%s", strings.Join(more, "\n"))
+	}
+	if err := os.RemoveAll(other.state); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, "lab", "up")
+	s.running(t)
+	if got := s.inside(t, "cat /data/deserted"); got != "kept" {
+		t.Errorf("the volume says %q", got)
+	}
 }
 
 func stepDown(t *testing.T, s site) {

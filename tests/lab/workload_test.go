@@ -40,7 +40,7 @@ spec:
           command: [sh, -c, 'mkdir -p /tmp/w && echo "$NODE" >/tmp/w/index.html && trap "exit 0" TERM && { httpd -f -p 8080 -h /tmp/w & wait; }']
           env: [{name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
           ports: [{containerPort: 8080, hostPort: 8080}]
-          readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+          readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1, timeoutSeconds: 5}
 ---
 apiVersion: v1
 kind: Service

@@ -43,7 +43,6 @@ LOST = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.CrashShutdownError,
-    # What asyncpg raises when the server's farewell arrives between two of its messages.
     asyncpg.InternalClientError,
 )
 
@@ -166,20 +165,28 @@ class Database:
         reading: bool,
     ) -> Any:
         deadline = self._now() + self._settings.retry_seconds
+        # Why a write may have been stored, whatever becomes of the attempts after that one.
+        lost = ""
         while True:
-            connection = self.primary.take() or await self.primary.wait(deadline)
             try:
+                connection = self.primary.take() or await self.primary.wait(deadline)
                 return await self._attempt(self.primary, connection, statement, args, reading)
             except _Again as failure:
-                if failure.lost and not repeatable:
-                    self.unknown_outcomes += 1
-                    raise OutcomeUnknown(failure.reason) from None
+                if failure.lost and not reading:
+                    lost = failure.reason
+                if lost and (not repeatable or self._now() >= deadline):
+                    raise self._unknown(lost) from None
                 if self._now() >= deadline:
-                    if failure.lost and not reading:
-                        self.unknown_outcomes += 1
-                        raise OutcomeUnknown(failure.reason) from None
                     raise Unavailable("the primary database kept failing", failure.reason) from None
                 self.retries += 1
+            except (Unavailable, Full):
+                if lost:
+                    raise self._unknown(lost) from None
+                raise
+
+    def _unknown(self, reason: str) -> OutcomeUnknown:
+        self.unknown_outcomes += 1
+        return OutcomeUnknown(reason)
 
     async def _attempt(
         self,

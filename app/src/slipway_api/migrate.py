@@ -28,6 +28,9 @@ LOCK = 0x736C6970776179  # "slipway" in ASCII
 # than stop the service for a long-running reader, give up and try again.
 LOCK_TIMEOUT = "3s"
 LOCK_ATTEMPTS = 20
+# Somebody else has a table. Of two that wait for each other the server ends one, and that may be
+# the migration.
+BUSY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 REPORT_SECONDS = 10.0
 
 
@@ -48,7 +51,7 @@ async def run(
         while True:
             try:
                 name = await _step(connection, settings.version, phase, migrations)
-            except asyncpg.LockNotAvailableError:
+            except BUSY:
                 busy += 1
                 if busy == LOCK_ATTEMPTS:
                     raise SchemaError(
@@ -85,7 +88,7 @@ async def _step(
             await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
             try:
                 await connection.execute(migration.sql)
-            except asyncpg.LockNotAvailableError:
+            except BUSY:
                 raise
             except asyncpg.PostgresError as error:
                 # Without DETAIL, which quotes rows.

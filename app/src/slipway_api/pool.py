@@ -25,7 +25,14 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 
-CONNECT_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+CONNECT_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # What asyncpg raises when the server's farewell arrives between two of its messages.
+    asyncpg.InternalClientError,
+)
 
 
 class WrongServer(Exception):
@@ -105,6 +112,14 @@ class Pool:
         Raises Overloaded when too many wait already, Unavailable at the deadline, or at once
         when the endpoint has been away for longer than the pool's patience.
         """
+        while True:
+            connection = await self._handed_over(deadline)
+            # It may have been dropped with all others in the turn in which it was handed over.
+            if connection in self._live and not connection.is_closed():
+                return connection
+            self.discard(connection)
+
+    async def _handed_over(self, deadline: float) -> asyncpg.Connection:
         loop = self._running()
         if self.failing_since is not None and loop.time() - self.failing_since > self._patience:
             raise Unavailable(f"the {self.name} database is away", self.last_failure)
@@ -197,7 +212,8 @@ class Pool:
 
     @property
     def idle(self) -> int:
-        return len(self._idle)
+        # One that the server has just closed is in the list until the loop's next turn.
+        return sum(not connection.is_closed() for connection in self._idle)
 
     @property
     def waiting(self) -> int:
@@ -221,7 +237,7 @@ class Pool:
                 continue
             try:
                 connection = await self._connect()
-            except (*CONNECT_ERRORS, WrongServer) as error:
+            except Exception as error:  # whatever it is: nobody else connects
                 self.failures += 1
                 self._failed(kind_of(error))
                 log.warning(

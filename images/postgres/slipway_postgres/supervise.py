@@ -1,5 +1,6 @@
 """The first process of the pod: one Patroni, one volume, files kept current."""
 
+import contextlib
 import fcntl
 import os
 import select
@@ -61,6 +62,8 @@ class Supervisor:
         self.child: subprocess.Popen[bytes] | None = None
         self.status: int | None = None
         self.seen = ""
+        self.starting = False
+        self.early: list[int] = []
 
     def run(self) -> int:
         """Return Patroni's exit status, once it has ended."""
@@ -79,7 +82,7 @@ class Supervisor:
         try:
             self.seen = render.fingerprint(self.settings.watched)
             render.write(self.settings)
-            self.child = subprocess.Popen(self.command)
+            self.launch()
             next_check = time.monotonic() + CHECK_EVERY
             while self.status is None:
                 if select.select([woken], [], [], 1.0)[0]:
@@ -92,10 +95,28 @@ class Supervisor:
         finally:
             os.close(lock)
 
+    def launch(self) -> None:
+        """Start Patroni, and pass on what came before it could be named."""
+        self.starting = True
+        self.child = subprocess.Popen(self.command)
+        self.starting = False
+        for number in self.early:
+            self.tell(number)
+
     def forward(self, number: int, _frame: object) -> None:
-        if self.child is None:
+        if self.child is not None:
+            self.tell(number)
+        elif self.starting:
+            self.early.append(number)
+        else:
             raise SystemExit(128 + number)
-        self.child.send_signal(number)
+
+    def tell(self, number: int) -> None:
+        """Signal Patroni. Popen would look first whether it has ended, and so take its status
+        away from bury."""
+        if self.child is not None and self.child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.child.pid, number)
 
     def bury(self) -> None:
         """Collect every ended process, and learn from it if Patroni is one."""
@@ -125,8 +146,7 @@ class Supervisor:
         finally:
             self.seen = current
         say("mounted files changed, reloading")
-        if self.child is not None:
-            self.child.send_signal(signal.SIGHUP)
+        self.tell(signal.SIGHUP)
         # As a process of its own: a database that does not answer must not
         # keep the first process from passing on a signal.
         subprocess.Popen([sys.executable, "-m", "slipway_postgres", "roles"])

@@ -185,6 +185,32 @@ def test_a_stop_reaches_patroni(first_process, here):
     assert process.wait(timeout=60) == 3
 
 
+def test_a_stop_that_comes_while_patroni_starts_reaches_it(here, monkeypatch):
+    class Child:
+        pid, returncode = 4711, None
+
+    supervisor, told = supervise.Supervisor(here, ["patroni"]), []
+
+    def start(_command):
+        supervisor.forward(signal.SIGTERM, None)
+        return Child()
+
+    monkeypatch.setattr(supervise.subprocess, "Popen", start)
+    monkeypatch.setattr(supervise.os, "kill", lambda pid, number: told.append((pid, number)))
+    supervisor.launch()
+    assert told == [(4711, signal.SIGTERM)]
+
+
+def test_a_signal_to_a_patroni_that_has_just_ended_does_not_lose_its_status(here):
+    supervisor = supervise.Supervisor(here, ["sh", "-c", "exit 5"])
+    supervisor.launch()
+    state = Path(f"/proc/{supervisor.child.pid}/stat")
+    wait_for(lambda: ") Z " in state.read_text())
+    supervisor.tell(signal.SIGHUP)
+    supervisor.bury()
+    assert supervisor.status == 5
+
+
 def test_changed_files_reload_and_faulty_ones_do_not(first_process, here):
     ready, count = here.run / "ready", here.run / "count"
     process = first_process(
