@@ -84,10 +84,10 @@ func TestHouseRules(t *testing.T) {
 	}
 }
 
-func TestRollingNeverHasFewerPodsThanWanted(t *testing.T) {
+func TestRollingNeverHasFewerPodsThanWantedAndStartsAllAtOnce(t *testing.T) {
 	componenttest.Both(t, program(args()), func(t *testing.T, g *componenttest.Graph) {
 		d := g.One(t, deployments, "api-deployment")
-		if d.Number("spec.strategy.rollingUpdate.maxUnavailable") != 0 || d.Number("spec.strategy.rollingUpdate.maxSurge") != 1 {
+		if d.Number("spec.strategy.rollingUpdate.maxUnavailable") != 0 || d.Text("spec.strategy.rollingUpdate.maxSurge") != "100%" {
 			t.Errorf("the rolling update is %v", d.Inputs["spec"].ObjectValue()["strategy"])
 		}
 		if _, set := d.Path("spec.replicas"); set {

@@ -82,10 +82,14 @@ func (b *builder) deploy(r release, migrations []pulumi.Resource) (*appsv1.Deplo
 			// No replicas: the autoscaler owns that field, and whoever else
 			// writes it scales the service down on every update.
 			Selector: metav1.LabelSelectorArgs{MatchLabels: component.StringMap(selector)},
+			// All new pods start at once, and the old ones leave as they become ready:
+			// a way back should not take longer the more pods there are. Where the
+			// cluster has no room for twice as many, those that find none wait for the
+			// first old ones to leave.
 			Strategy: appsv1.DeploymentStrategyArgs{
 				Type: pulumi.String("RollingUpdate"),
 				RollingUpdate: appsv1.RollingUpdateDeploymentArgs{
-					MaxUnavailable: pulumi.Int(0), MaxSurge: pulumi.Int(1),
+					MaxUnavailable: pulumi.Int(0), MaxSurge: pulumi.String("100%"),
 				},
 			},
 			ProgressDeadlineSeconds: pulumi.Int(rolloutSeconds),

@@ -18,31 +18,42 @@ import (
 	"slipway.dev/slipway/internal/revision"
 )
 
-// decide lays the old program out and asks what it would do, and looks for drift
-// meanwhile: each takes an engine, and neither needs to know what the other
-// found. When both complain, drift is what has to be mended first.
+// decide lays the old program out and asks what it would do, and meanwhile looks
+// for drift and at the database's schema: none needs to know what another found.
+// What is found first there ends the others. When the engine complains as well,
+// these are what has to be mended first.
 func (a *run) decide(ctx context.Context, place string) (old *platform.Stack, plan string, err error) {
 	work, ctx := errgroup.WithContext(ctx)
-	var drifted, asked error
-	var looking time.Duration
+	var asked error
+	var comparing, looking time.Duration
 	work.Go(func() error {
 		begun := time.Now()
-		drifted = a.lookForDrift(ctx)
-		looking = time.Since(begun)
-		return drifted
+		defer func() { comparing = time.Since(begun) }()
+		if a.Schema == nil {
+			return nil
+		}
+		return a.Schema(ctx, a.result.Target.Commit)
+	})
+	work.Go(func() error {
+		begun := time.Now()
+		defer func() { looking = time.Since(begun) }()
+		return a.lookForDrift(ctx)
 	})
 	work.Go(func() error {
 		old, plan, asked = a.ask(ctx, place)
 		// Without this, a preview's refusal would stop the search for drift.
 		return nil
 	})
-	_ = work.Wait()
+	err = work.Wait()
+	if a.Schema != nil {
+		a.result.Phases = append(a.result.Phases, Phase{Name: "schema", Took: comparing, Beside: true})
+	}
 	if !a.OverwriteDrift {
 		a.result.Phases = append(a.result.Phases, Phase{Name: "drift", Took: looking, Beside: true})
-		a.phase("waiting")
 	}
-	if drifted != nil {
-		return nil, "", drifted
+	a.phase("waiting")
+	if err != nil {
+		return nil, "", err
 	}
 	return old, plan, asked
 }

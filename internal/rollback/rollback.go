@@ -132,12 +132,6 @@ func (a *run) attempt(ctx context.Context) error {
 	if err := a.choose(ctx); err != nil {
 		return err
 	}
-	if a.Schema != nil {
-		if err := a.Schema(ctx, a.result.Target.Commit); err != nil {
-			return err
-		}
-		a.phase("schema")
-	}
 	if err := a.settle(ctx); err != nil {
 		return err
 	}
