@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"slipway.dev/slipway/policies/rule"
 )
 
@@ -89,7 +91,47 @@ func Rules() []*rule.Rule {
 			},
 			Example: rule.Example{Resource: bucket, Stack: "pr-17", Set: map[string]any{`tags["slipway.dev/expires"]`: nil}},
 		},
+		&rule.Rule{
+			ID: "namespace-bounded", Title: "Every namespace has a quota, and a size for pods that name none",
+			Why:        "Without a quota one workload gone mad takes the room of all others, and where nodes are added by themselves it is paid for as well. With one, a pod that names no size is refused unless there is one for it.",
+			Remedy:     "Declare a ResourceQuota that bounds requests.cpu, requests.memory and limits.memory, and a LimitRange that gives containers a default and a defaultRequest of memory.",
+			References: []string{"https://kubernetes.io/docs/concepts/policy/resource-quotas/", "https://kubernetes.io/docs/concepts/policy/limit-range/"},
+			Types:      []string{rule.Namespace}, Reads: []string{"metadata.name"},
+			Consults: map[string][]string{rule.ResourceQuota: {"spec.hard", "metadata.namespace"}, rule.LimitRange: {"spec.limits", "metadata.namespace"}},
+			Check: func(s *rule.Stack, r *rule.Resource, _ rule.Limits) []rule.Complaint {
+				for _, bounded := range []corev1.ResourceName{corev1.ResourceRequestsCPU, corev1.ResourceRequestsMemory, corev1.ResourceLimitsMemory} {
+					if !slices.ContainsFunc(s.In(r.ObjectName(), rule.ResourceQuota), func(other *rule.Resource) bool { return bounds(other, bounded) }) {
+						return rule.Complain("", "no ResourceQuota in it bounds %s", bounded)
+					}
+				}
+				if !slices.ContainsFunc(s.In(r.ObjectName(), rule.LimitRange), sizes) {
+					return rule.Complain("", "no LimitRange in it gives containers a default and a defaultRequest of memory")
+				}
+				return nil
+			},
+			Example: rule.Example{Resource: "Namespace/shop", Remove: []string{"ResourceQuota/shop/quota"}, Unknown: "spec.limits", UnknownIn: "LimitRange/shop/limits"},
+		},
 	)
+}
+
+// bounds tells whether a quota bounds a resource.
+func bounds(other *rule.Resource, bounded corev1.ResourceName) bool {
+	q := rule.As[corev1.ResourceQuota](other)
+	if q == nil {
+		return false
+	}
+	_, has := q.Spec.Hard[bounded]
+	return has
+}
+
+// sizes tells whether a limit range gives containers a size in memory.
+func sizes(other *rule.Resource) bool {
+	l := rule.As[corev1.LimitRange](other)
+	return l != nil && slices.ContainsFunc(l.Spec.Limits, func(one corev1.LimitRangeItem) bool {
+		_, limited := one.Default[corev1.ResourceMemory]
+		_, requested := one.DefaultRequest[corev1.ResourceMemory]
+		return one.Type == corev1.LimitTypeContainer && limited && requested
+	})
 }
 
 // tagsOf are a resource's tags and those its provider adds.

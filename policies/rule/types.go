@@ -27,6 +27,8 @@ const (
 	Service                 = "kubernetes:core/v1:Service"
 	ServiceAccount          = "kubernetes:core/v1:ServiceAccount"
 	Namespace               = "kubernetes:core/v1:Namespace"
+	ResourceQuota           = "kubernetes:core/v1:ResourceQuota"
+	LimitRange              = "kubernetes:core/v1:LimitRange"
 	ConfigMap               = "kubernetes:core/v1:ConfigMap"
 	SecretType              = "kubernetes:core/v1:Secret"
 	PersistentVolumeClaim   = "kubernetes:core/v1:PersistentVolumeClaim"
@@ -53,6 +55,8 @@ var shapes = map[string]func() any{
 	Service:                 func() any { return new(corev1.Service) },
 	ServiceAccount:          func() any { return new(corev1.ServiceAccount) },
 	Namespace:               func() any { return new(corev1.Namespace) },
+	ResourceQuota:           func() any { return new(corev1.ResourceQuota) },
+	LimitRange:              func() any { return new(corev1.LimitRange) },
 	ConfigMap:               func() any { return new(corev1.ConfigMap) },
 	PersistentVolumeClaim:   func() any { return new(corev1.PersistentVolumeClaim) },
 	StorageClass:            func() any { return new(storagev1.StorageClass) },

@@ -45,6 +45,7 @@ var badChanges = []struct {
 	{title: "pods no longer spread", rule: "pods-spread", resource: "Deployment/slipway-api/api", set: map[string]any{"spec.template.spec.topologySpreadConstraints": nil}},
 	{title: "grace shorter than the drain", rule: "drain-chain", resource: "Deployment/slipway-api/api", set: map[string]any{"spec.template.spec.terminationGracePeriodSeconds": 10}},
 	{title: "default-deny removed", rule: "namespace-default-deny", remove: "NetworkPolicy/slipway-database/default-deny"},
+	{title: "quota of the API removed", rule: "namespace-bounded", remove: "ResourceQuota/slipway-api/quota"},
 	{title: "one pooler", rule: "two-replicas", resource: "Deployment/slipway-database/postgres-pooler", set: map[string]any{"spec.replicas": 1}},
 	{title: "database on a node port", rule: "no-node-port", resource: "Service/slipway-database/postgres-primary", set: map[string]any{"spec.type": "NodePort"}},
 	{title: "route in the clear", rule: "ingress-only-https", resource: "IngressRoute/slipway-api/api", set: map[string]any{"spec.entryPoints": []any{"web"}}},
