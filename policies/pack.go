@@ -65,7 +65,7 @@ func newPack(ctx *pulumi.Context) (policyx.PolicyPack, error) {
 	}
 	return &pack{
 		judge: rule.NewJudge(rules), stack: ctx.Stack(), preview: ctx.DryRun(),
-		say: func(text string) { _ = ctx.Log.Info(text, nil) },
+		say:     func(text string) { _ = ctx.Log.Info(text, nil) },
 		options: report.Options{Settings: chosen, Waivers: waivers, Now: time.Now()},
 		asked:   map[string]*rule.Resource{},
 	}, nil

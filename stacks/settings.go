@@ -250,8 +250,8 @@ type API struct {
 	// Host is the service's public name, inside dns.publicZone. A change moves
 	// the service at once; the old name is answered 404.
 	Host string `json:"host"`
-	// Strategy is how releases follow each other: "rolling" replaces pods one by
-	// one; "blueGreen" keeps two releases and moves all requests at once.
+	// Strategy is how releases follow each other: "rolling" replaces pods as
+	// new ones become ready; "blueGreen" keeps two releases and moves all requests at once.
 	Strategy string `json:"strategy"`
 	// BlueGreen holds the two releases of that strategy.
 	BlueGreen BlueGreen `json:"blueGreen"`
@@ -296,7 +296,7 @@ type Scaling struct {
 	CalmSeconds int `json:"calmSeconds" min:"1" max:"3600"`
 }
 
-// Resources are those of one pod. Changing one replaces the pods one by one.
+// Resources are those of one pod. Changing one replaces the pods.
 type Resources struct {
 	// CPU is reserved for each pod; it may use more when the node has it.
 	CPU string `json:"cpu"`
@@ -315,7 +315,7 @@ type Pool struct {
 }
 
 // Drain is the chain of timings by which a pod leaves without losing a request.
-// Changing one replaces the pods one by one.
+// Changing one replaces the pods.
 type Drain struct {
 	// PreStopSeconds is how long a leaving pod serves as before, until the proxy
 	// has heard of it.

@@ -75,6 +75,23 @@ type EKS struct {
 	// NodeGroups are groups of equal nodes, by name. Required. Each has
 	// instanceTypes, spot, min, max, diskGiB, labels and taints; see below.
 	NodeGroups map[string]NodeGroup `json:"nodeGroups"`
+	// OfficeHours are when there are nodes at all: outside of them nothing runs
+	// that is paid for by the hour but the control plane, gateways and the load
+	// balancer, and nothing answers. Left out, always.
+	OfficeHours OfficeHours `json:"officeHours"`
+}
+
+// OfficeHours are when an environment has nodes.
+type OfficeHours struct {
+	// Days are among MON, TUE, WED, THU, FRI, SAT and SUN. Left out, Monday to
+	// Friday.
+	Days []string `json:"days"`
+	// From is when they start, as "07:00", in quotes.
+	From string `json:"from"`
+	// To is when they stop, on the same day.
+	To string `json:"to"`
+	// TimeZone is whose clock that is, such as Europe/Berlin.
+	TimeZone string `json:"timeZone"`
 }
 
 // NodeGroup is a group of equal nodes, spread over the zones.

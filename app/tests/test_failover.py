@@ -167,9 +167,7 @@ def test_a_promotion_loses_no_acknowledged_row_and_the_old_primary_is_left(
         assert set(acknowledged) <= set(stored), "an acknowledged row was lost"
         assert len(stored) == len(set(stored)), "a row was stored twice"
         assert {status for _, status in writer.refused} <= {503, 504}
-    # Writes resume as soon as the next attempt to connect, which is never far away.
-    assert max(line["pause"] for line in service.log() if "pause" in line) <= 1
-    print(f"writes resumed {resumed:.1f} s after the switch")
+    assert resumed < 20, f"writes resumed only {resumed:.1f} s after the switch"
 
 
 def test_a_short_failover_costs_waiting_but_no_failed_request(

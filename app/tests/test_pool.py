@@ -249,10 +249,9 @@ async def test_the_backoff_grows_to_a_bound_and_one_connects_at_a_time(
         # Half to all of a pause, and however long the machine takes to notice its end.
         for pause, (a, b) in zip(pauses, pairwise(attempts), strict=False):
             assert b - a >= pause / 2
-        begun = asyncio.get_running_loop().time()
-        with pytest.raises(Unavailable):
-            await pool.wait(soon(3600))
-        assert asyncio.get_running_loop().time() - begun < 1800, "patience was over"
+        async with asyncio.timeout(60):  # patience was over long ago
+            with pytest.raises(Unavailable):
+                await pool.wait(soon(3600))
     finally:
         await pool.stop()
 

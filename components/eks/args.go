@@ -46,6 +46,8 @@ type Args struct {
 	// NodeGroups are groups of nodes, by name. At least one. Renaming one drains
 	// its nodes.
 	NodeGroups map[string]NodeGroup
+	// OfficeHours are when there are nodes at all. Default: always.
+	OfficeHours Hours
 	// Tags are given to machines, their volumes and those of pods, which do not
 	// inherit the provider's. Default: none.
 	Tags map[string]string
@@ -137,6 +139,7 @@ func resolve(args Args) (plan, error) {
 	p.PublicCIDRs, p.Admins, p.Viewers = slices.Clone(args.PublicCIDRs), slices.Clone(args.Admins), slices.Clone(args.Viewers)
 	p.Tags = maps.Clone(args.Tags)
 	p.AddOns, p.NodeGroups = maps.Clone(args.AddOns), maps.Clone(args.NodeGroups)
+	p.OfficeHours.Days = slices.Clone(args.OfficeHours.Days)
 	if !clusterName.MatchString(args.Name) {
 		r.fault("name", "%q is not a cluster name of letters, digits, '-' and '_'", args.Name)
 	}
@@ -175,6 +178,7 @@ func resolve(args Args) (plan, error) {
 	r.access(args)
 	r.addOns(args.AddOns)
 	r.groups(args.NodeGroups)
+	r.hours(args.OfficeHours)
 	return p, errors.Join(r.faults...)
 }
 

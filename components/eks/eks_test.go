@@ -47,8 +47,47 @@ func open() Args {
 			Labels: map[string]string{"spare": "yes"}, Taints: map[string]string{"spare": "yes:NoSchedule"},
 		},
 	}
+	args.OfficeHours = Hours{From: "07:30", To: "19:00", TimeZone: "Europe/Berlin"}
 	args.Unprotected, args.Tags = true, map[string]string{"stack": "test"}
 	return args
+}
+
+func TestOfficeHours(t *testing.T) {
+	for name, tc := range map[string]struct {
+		hours Hours
+		want  string // the fault's beginning; empty for none
+	}{
+		"always":                {Hours{}, ""},
+		"weekdays":              {Hours{From: "07:00", To: "19:00", TimeZone: "Europe/Berlin"}, ""},
+		"UTC, one day":          {Hours{Days: []string{"SUN"}, From: "00:00", To: "00:01", TimeZone: "UTC"}, ""},
+		"no such day":           {Hours{Days: []string{"Monday"}, From: "07:00", To: "19:00", TimeZone: "UTC"}, `officeHours.days[0]: "Monday" is none of`},
+		"a day twice":           {Hours{Days: []string{"MON", "MON"}, From: "07:00", To: "19:00", TimeZone: "UTC"}, "officeHours.days[1]: MON is there twice"},
+		"no begin":              {Hours{To: "19:00", TimeZone: "UTC"}, `officeHours.from: "" is no time of day`},
+		"no time of day":        {Hours{From: "07:00", To: "24:00", TimeZone: "UTC"}, `officeHours.to: "24:00" is no time of day`},
+		"over midnight":         {Hours{From: "19:00", To: "07:00", TimeZone: "UTC"}, "officeHours.to: 07:00 is not after from = 19:00"},
+		"no time at all":        {Hours{From: "07:00", To: "07:00", TimeZone: "UTC"}, "officeHours.to: 07:00 is not after"},
+		"no zone":               {Hours{From: "07:00", To: "19:00"}, `officeHours.timeZone: "" is no time zone`},
+		"the machine's zone":    {Hours{From: "07:00", To: "19:00", TimeZone: "Local"}, `officeHours.timeZone: "Local" is no time zone`},
+		"a zone nobody has":     {Hours{From: "07:00", To: "19:00", TimeZone: "Europe/Bonn"}, `officeHours.timeZone: "Europe/Bonn" is no time zone`},
+		"days and nothing else": {Hours{Days: []string{"MON"}}, "officeHours.from"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := closed()
+			args.OfficeHours = tc.hours
+			err := args.Check()
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tc.want)) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+	for at, want := range map[string]string{"07:00": "0 7 * * MON,TUE,WED,THU,FRI", "00:30": "30 0 * * MON,TUE,WED,THU,FRI", "19:05": "5 19 * * MON,TUE,WED,THU,FRI"} {
+		if got := (Hours{}).recurrence(at); got != want {
+			t.Errorf("%s is %q, want %q", at, got, want)
+		}
+	}
+	if got := (Hours{Days: []string{"SAT"}}).recurrence("08:00"); got != "0 8 * * SAT" {
+		t.Errorf("Saturday at eight is %q", got)
+	}
 }
 
 func declare(args Args) pulumi.RunFunc {

@@ -55,6 +55,9 @@ func (b *builder) nodes(after []pulumi.Resource) ([]pulumi.Resource, error) {
 			return nil, fmt.Errorf("creating node group %s: %w", name, err)
 		}
 		b.made.AutoscalingGroups[name] = group.Resources.Index(pulumi.Int(0)).AutoscalingGroups().Index(pulumi.Int(0)).Name().Elem()
+		if err := b.keep(name, spec, group); err != nil {
+			return nil, fmt.Errorf("node group %s: %w", name, err)
+		}
 		made = append(made, group)
 	}
 	return made, nil

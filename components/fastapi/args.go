@@ -6,7 +6,7 @@ import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 type Strategy string
 
 const (
-	// Rolling replaces the pods of one release one at a time.
+	// Rolling replaces the pods of one release as new ones become ready.
 	Rolling Strategy = "rolling"
 	// BlueGreen keeps two releases and moves all traffic at once.
 	BlueGreen Strategy = "blueGreen"

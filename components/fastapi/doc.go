@@ -11,8 +11,9 @@
 //
 // # Strategies
 //
-// Rolling keeps one release and replaces its pods one at a time: one more pod
-// than wanted, never one fewer.
+// Rolling keeps one release and replaces its pods: all new ones start at once,
+// and each old one leaves when a new one is ready, so that there is never one
+// fewer than wanted.
 //
 // BlueGreen keeps two complete releases and a TraefikService that gives one of
 // them every request. Each step is one update, and each can be repeated after

@@ -13,7 +13,7 @@ import (
 //	shutdown       it takes nothing more and finishes what it has begun
 //	grace          the kubelet kills what is left
 //
-// Changing any of them restarts the pods one by one. Zero means the default.
+// Changing any of them replaces the pods. Zero means the default.
 type Drain struct {
 	// PreStopSeconds is how long the pod goes on as if nothing had happened.
 	// It must cover the time in which Traefik learns of the endpoint's end,

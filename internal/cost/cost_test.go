@@ -63,6 +63,41 @@ func TestNodesAreCountedWithTheirDisksFromFewestToMost(t *testing.T) {
 	assert.InDelta(t, 2*0.096*730+60*0.0952, e.Month(), 0.001)
 }
 
+func TestNodesAreCountedForTheHoursInWhichThereAreAny(t *testing.T) {
+	group := resource(t, "aws:eks/nodeGroup:NodeGroup", "nodes", map[string]any{
+		"instanceTypes": []any{"t3.large"}, "scalingConfig": map[string]any{"minSize": 2, "maxSize": 4},
+	})
+	template := resource(t, "aws:ec2/launchTemplate:LaunchTemplate", "template", map[string]any{"blockDeviceMappings": []any{
+		map[string]any{"ebs": map[string]any{"volumeSize": 30, "volumeType": "gp3"}},
+	}})
+	action := func(name, recurrence string, wanted any) *rule.Resource {
+		return resource(t, "aws:autoscaling/schedule:Schedule", name, map[string]any{"recurrence": recurrence, "desiredCapacity": wanted})
+	}
+	const share = 5 * 12.5 / 168
+	for name, tc := range map[string]struct {
+		actions []*rule.Resource
+		share   float64
+		doubts  int
+	}{
+		"none":                 {nil, 1, 0},
+		"of another group":     {[]*rule.Resource{action("others-open", "0 7 * * MON", 2), action("others-close", "0 8 * * MON", 0)}, 1, 0},
+		"working days":         {[]*rule.Resource{action("nodes-open", "30 7 * * MON,TUE,WED,THU,FRI", 2), action("nodes-close", "0 20 * * MON,TUE,WED,THU,FRI", 0)}, share, 0},
+		"never closed":         {[]*rule.Resource{action("nodes-open", "30 7 * * MON", 2)}, 1, 1},
+		"closed on other days": {[]*rule.Resource{action("nodes-open", "0 7 * * MON", 2), action("nodes-close", "0 8 * * TUE", 0)}, 1, 1},
+		"closed before opened": {[]*rule.Resource{action("nodes-open", "0 8 * * MON", 2), action("nodes-close", "0 7 * * MON", 0)}, 1, 1},
+		"every other hour":     {[]*rule.Resource{action("nodes-open", "0 */2 * * MON", 2), action("nodes-close", "0 7 * * MON", 0)}, 1, 1},
+		"days as a range":      {[]*rule.Resource{action("nodes-open", "0 7 * * MON-FRI", 2), action("nodes-close", "0 8 * * MON-FRI", 0)}, 1, 1},
+		"not known yet":        {[]*rule.Resource{action("nodes-open", "0 7 * * MON", rule.Unknown{}), action("nodes-close", "0 8 * * MON", 0)}, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, e := months(t, append([]*rule.Resource{group, template}, tc.actions...)...)
+			assert.Len(t, e.Unknown, tc.doubts, "%v", e.Unknown)
+			assert.InDelta(t, tc.share*(2*0.096*730+60*0.0952), e.Month(), 0.001)
+			assert.InDelta(t, tc.share*(4*0.096*730+120*0.0952), e.Peak(), 0.001)
+		})
+	}
+}
+
 func TestVolumesOfMembersAreCountedByTheirClass(t *testing.T) {
 	claims := map[string]any{"spec": map[string]any{"replicas": 3, "volumeClaimTemplates": []any{map[string]any{"spec": map[string]any{
 		"storageClassName": "retain", "resources": map[string]any{"requests": map[string]any{"storage": "100Gi"}},

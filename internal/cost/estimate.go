@@ -176,6 +176,10 @@ func nodes(e *estimator, r *rule.Resource) {
 		if r.Text("capacityType") == "SPOT" {
 			what += " on spot, at most"
 		}
+		if share := e.open(r); share < 1 {
+			what += fmt.Sprintf(", %.0f %% of the week", 100*share)
+			fewest, most = share*fewest, share*most
+		}
 		e.add(r, what, price, fewest, most)
 	}
 	template := e.template(r)

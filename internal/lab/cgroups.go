@@ -190,6 +190,20 @@ func cgroupProcesses(group string) (map[int]bool, error) {
 	return pids, nil
 }
 
+// anyInLabCgroup tells whether a process of any lab is in its control groups.
+func anyInLabCgroup() (bool, error) {
+	pids, err := cgroupProcesses(labCgroup)
+	if err != nil {
+		return false, err
+	}
+	for pid := range pids {
+		if s, err := readStat(pid); err == nil && !s.ended() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // emptyCgroup ends every process in a group. With grace each container's first
 // process is asked to end, as at a machine's shutdown, and what is left after
 // it is killed. New processes may appear while it works; it goes on until there

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -91,12 +92,15 @@ func (l *Lab) Up(ctx context.Context, opts Options, report io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := l.preflight(); err != nil {
+		return err
+	}
 	p := &progress{out: report, start: time.Now()}
 	if err := l.clearDeserted(ctx, thisMachine(), p); err != nil {
 		return err
 	}
-	if err := l.preflight(); err != nil {
-		return err
+	if err := l.checkBridge(thisMachine()); err != nil {
+		return refusal([]error{err})
 	}
 	if err := l.remember(set); err != nil {
 		return err
@@ -155,12 +159,51 @@ func (l *Lab) nodes() ([]Placement, error) {
 // lockPatience is how long a command waits for another one to end.
 const lockPatience = 2 * time.Minute
 
-// exclude takes the lab's lock, waiting for a command that holds it. The lock
-// ends with this process at the latest, so a killed command locks nobody out.
-func (l *Lab) exclude(ctx context.Context) (func(), error) {
+// machineLock is an abstract socket that whoever changes any lab of the machine
+// is bound to. Like bridges it belongs to a network namespace, and like them
+// there can be only one; it leaves no file, and ends with its process.
+const machineLock = "@slipway-lab"
+
+// holdMachine keeps commands of other labs from starting one meanwhile.
+func holdMachine(ctx context.Context) (func(), error) {
 	if err := requireRoot(); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, lockPatience, ErrBusy)
+	defer cancel()
+	for {
+		held, err := (&net.ListenConfig{}).Listen(ctx, "unix", machineLock)
+		if err == nil {
+			return func() { _ = held.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("holding this machine's lab: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("holding this machine's lab: %w: wait for it to end, then run this again", context.Cause(ctx))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// exclude takes the machine and the lab's lock, waiting for a command that holds
+// either. Both end with this process at the latest, so a killed command locks
+// nobody out.
+func (l *Lab) exclude(ctx context.Context) (func(), error) {
+	release, err := holdMachine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := l.lockState(ctx)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return func() { unlock(); release() }, nil
+}
+
+func (l *Lab) lockState(ctx context.Context) (func(), error) {
 	if err := os.MkdirAll(filepath.Dir(l.lock()), 0o700); err != nil {
 		return nil, fmt.Errorf("making the state directory: %w", err)
 	}

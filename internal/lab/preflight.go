@@ -85,7 +85,13 @@ func (l *Lab) faults(opts Options, on surroundings, report io.Writer) ([]error, 
 			r.lab, strings.TrimSuffix(r.lab, "/lab")))
 		break
 	}
-	faults = append(faults, l.checkBridge(on), checkRoutes(on), checkControllers(on))
+	// What a killed lab left is no fault: Up clears it away.
+	if remains, err := l.deserted(on); err != nil {
+		return nil, err
+	} else if remains == "" {
+		faults = append(faults, l.checkBridge(on))
+	}
+	faults = append(faults, checkRoutes(on), checkControllers(on))
 	faults = append(faults, l.checkPorts(on)...)
 	if !runs {
 		faults = append(faults, l.checkRoom(on)...)
@@ -136,8 +142,8 @@ func (l *Lab) checkTools() []error {
 	return faults
 }
 
-// checkBridge refuses a bridge of our name that another lab that lives, or
-// another program, made.
+// checkBridge refuses a bridge of our name that another lab, or another
+// program, made.
 func (l *Lab) checkBridge(on surroundings) error {
 	link, err := on.link(BridgeName)
 	if err != nil || link == nil {
@@ -147,11 +153,7 @@ func (l *Lab) checkBridge(on surroundings) error {
 	if link.Type() == "bridge" && (alias == l.alias() || alias == "") && onlyLabPorts(on, link) {
 		return nil
 	}
-	other, deserted, err := l.deserted(on)
-	if err != nil || deserted {
-		return err // Up and Down clear it away
-	}
-	if other != "" && other != l.state {
+	if other, ok := strings.CutPrefix(alias, aliasPrefix); ok && other != l.state {
 		return fmt.Errorf("the link %s belongs to the lab of %s: stop it with SLIPWAY_STATE=%s slipway lab down",
 			BridgeName, other, strings.TrimSuffix(other, "/lab"))
 	}

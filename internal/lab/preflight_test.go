@@ -18,6 +18,7 @@ func roomy() surroundings {
 	return surroundings{
 		root:       true,
 		components: func() ([]running, error) { return nil, nil },
+		grouped:    func() (bool, error) { return false, nil },
 		neighbours: func() ([]machine.Process, error) { return nil, nil },
 		listener:   func(string, netip.AddrPort) (machine.Process, bool, error) { return machine.Process{}, false, nil },
 		links:      func() ([]netlink.Link, error) { return nil, nil },
@@ -106,8 +107,23 @@ func TestCheckNamesEveryFaultAndItsFix(t *testing.T) {
 			on.links = links(bridge(5, BridgeName, "slipway lab /other/lab"))
 		}, []string{"SLIPWAY_STATE=/other slipway lab down", "root"}},
 		{"the bridge of another lab that was killed", Options{}, func(_ *testing.T, on *surroundings, _ *Lab) {
-			on.links = links(bridge(5, BridgeName, "slipway lab /other/lab"))
+			on.links = links(bridge(5, BridgeName, "slipway lab /other/lab"), cable("slipway-n1", 5))
 		}, nil},
+		{"the same, and pods of it live", Options{}, func(_ *testing.T, on *surroundings, _ *Lab) {
+			on.links = links(bridge(5, BridgeName, "slipway lab /other/lab"))
+			on.grouped = func() (bool, error) { return true, nil }
+		}, []string{"SLIPWAY_STATE=/other slipway lab down"}},
+		{"the same, with a component of a third lab", Options{}, func(_ *testing.T, on *surroundings, _ *Lab) {
+			on.links = links(bridge(5, BridgeName, "slipway lab /other/lab"))
+			on.components = func() ([]running, error) { return []running{{pid: 1, lab: "/third/lab"}}, nil }
+		}, []string{"SLIPWAY_STATE=/third slipway lab down", "SLIPWAY_STATE=/other slipway lab down"}},
+		{"the same, and something answers where it would", Options{}, func(_ *testing.T, on *surroundings, _ *Lab) {
+			on.links = links(bridge(5, BridgeName, "slipway lab /other/lab"))
+			on.listener = taken(machine.Process{}, 8443)
+		}, []string{"SLIPWAY_STATE=/other slipway lab down", "port 127.0.0.1:8443"}},
+		{"the same, and somebody else plugged in", Options{}, func(_ *testing.T, on *surroundings, _ *Lab) {
+			on.links = links(bridge(5, BridgeName, "slipway lab /other/lab"), cable("vmnet1", 5))
+		}, []string{"SLIPWAY_STATE=/other slipway lab down"}},
 		{"addresses taken by a foreign cluster", Options{}, func(t *testing.T, on *surroundings, _ *Lab) {
 			t.Helper()
 			on.links = links(bridge(8, "cni0", ""), bridge(9, "podman1", ""))

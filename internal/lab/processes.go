@@ -166,8 +166,8 @@ func withholdDescriptors() error {
 // moment, or longer on a busy machine.
 const missedFor = 2 * time.Second
 
-// await waits until p is ready. A process that ends meanwhile fails at once,
-// with the end of its log.
+// await waits until p is ready. A process that ends meanwhile fails after
+// missedFor, with the end of its log.
 func (l *Lab) await(ctx context.Context, p process) error {
 	var last error
 	var missed time.Time

@@ -3,83 +3,84 @@ package lab
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
+
+	"slipway.dev/slipway/internal/paths"
 )
 
 const aliasPrefix = "slipway lab "
 
 // bridgeOwner is the state directory of the lab that made the bridge; empty when
-// there is no bridge, or one that no lab named.
+// there is no such bridge, when no lab named it, and when somebody plugged
+// something else into it.
 func bridgeOwner(on surroundings) (string, error) {
 	link, err := on.link(BridgeName)
 	if err != nil || link == nil {
 		return "", err
 	}
-	owner, _ := strings.CutPrefix(link.Attrs().Alias, aliasPrefix)
-	if owner == link.Attrs().Alias {
+	owner, named := strings.CutPrefix(link.Attrs().Alias, aliasPrefix)
+	if !named || link.Type() != "bridge" || !onlyLabPorts(on, link) {
 		return "", nil
 	}
 	return owner, nil
 }
 
-// deserted tells whether a lab of other directories made the bridge and no
-// process of it is left. Who is not root cannot see whose a process is, and is
-// told that it is not.
-func (l *Lab) deserted(on surroundings) (string, bool, error) {
+// deserted finds the lab of other directories that made the bridge and of which
+// nothing is left that runs: no component of any lab, no process in the lab's
+// control groups, nobody at its ports. It is empty for none. Who is not root
+// cannot see all that, and finds none. A lab that is being started has nothing
+// that runs, either, for a moment: only who holds the machine can tell (see
+// holdMachine).
+func (l *Lab) deserted(on surroundings) (string, error) {
 	owner, err := bridgeOwner(on)
 	if err != nil || owner == "" || owner == l.state || !on.root {
-		return owner, false, err
+		return "", err
 	}
 	components, err := on.components()
-	if err != nil {
-		return owner, false, err
+	if err != nil || len(components) > 0 {
+		return "", err
 	}
-	return owner, !slices.ContainsFunc(components, func(r running) bool { return r.lab == owner }), nil
+	grouped, err := on.grouped()
+	if err != nil || grouped {
+		return "", err
+	}
+	for _, port := range Ports() {
+		if _, taken, err := on.listener(port.Network, port.Address); err != nil || taken {
+			return "", err
+		}
+	}
+	return owner, nil
 }
 
 // clearDeserted removes from the machine what a lab of other directories left
 // there when all of it was killed at once: links, namespaces, firewall rules,
-// control groups, mounts. Its data stays, and its next Up continues from it. It
-// fails while another command changes that lab.
+// control groups, mounts. Its data stays, and its next Up continues from it. The
+// caller holds the machine.
 func (l *Lab) clearDeserted(ctx context.Context, on surroundings, p *progress) error {
-	owner, dead, err := l.deserted(on)
-	if err != nil || !dead {
+	owner, err := l.deserted(on)
+	if err != nil || owner == "" {
 		return err
-	}
-	other := &Lab{layout: layoutOf(owner), tools: l.tools, self: l.self}
-	if _, err := os.Stat(owner); err == nil {
-		unlock, err := other.exclude(ctx)
-		if err != nil {
-			return fmt.Errorf("clearing away what the lab of %s left: %w", owner, err)
-		}
-		defer unlock()
-		// Whoever held the lock may have started it.
-		if _, dead, err := l.deserted(on); err != nil || !dead {
-			return err
-		}
 	}
 	p.say("the lab of %s was killed: removing what it left on the machine; its data stays", owner)
+	other := &Lab{layout: layoutOf(owner), tools: l.tools, self: l.self}
 	if err := other.endProcesses(ctx, p); err != nil {
-		return err
+		return fmt.Errorf("clearing away the lab of %s: %w", owner, err)
 	}
-	return other.removeTraces(ctx)
+	if err := other.removeTraces(ctx); err != nil {
+		return fmt.Errorf("clearing away the lab of %s: %w", owner, err)
+	}
+	return nil
 }
 
-// layoutOf is where the lab of a state directory keeps things. A lab that never
-// wrote down its run directory has nothing there that can be found.
+// layoutOf is where the lab of a state directory keeps things. Of one that is no
+// longer there, or that never wrote it down, the run directory is taken to be
+// the one that every lab has by default.
 func layoutOf(state string) layout {
-	found := layout{state: state, run: filepath.Join(state, "run")}
-	content, err := os.ReadFile(found.settings())
-	if errors.Is(err, fs.ErrNotExist) {
-		return found
-	}
+	found := layout{state: state, run: paths.DefaultRun}
 	var set settings
+	content, err := os.ReadFile(found.settings())
 	if err == nil && json.Unmarshal(content, &set) == nil && set.Run != "" {
 		found.run = set.Run
 	}

@@ -15,6 +15,7 @@ import (
 type surroundings struct {
 	root        bool
 	components  func() ([]running, error)         // of every lab
+	grouped     func() (bool, error)              // whether the lab's control groups hold processes
 	neighbours  func() ([]machine.Process, error) // runtimes and clusters of others
 	listener    func(network string, address netip.AddrPort) (machine.Process, bool, error)
 	links       func() ([]netlink.Link, error)
@@ -29,7 +30,7 @@ type surroundings struct {
 func thisMachine() surroundings {
 	return surroundings{
 		root:       os.Geteuid() == 0,
-		components: scanProcesses,
+		components: scanProcesses, grouped: anyInLabCgroup,
 		neighbours: machine.Neighbours,
 		listener:   machine.Listener,
 		links:      netlink.LinkList,

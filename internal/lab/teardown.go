@@ -32,9 +32,11 @@ const podGrace = 10 * time.Second
 // whatever state a crash left, and may be repeated. What a lab of other
 // directories left when it was killed is removed as well, but for its data.
 func (l *Lab) Down(ctx context.Context, purge bool, report io.Writer) error {
-	if err := requireRoot(); err != nil {
+	release, err := holdMachine(ctx)
+	if err != nil {
 		return err
 	}
+	defer release()
 	p := &progress{out: report, start: time.Now()}
 	if err := l.clearDeserted(ctx, thisMachine(), p); err != nil {
 		return err
@@ -42,7 +44,7 @@ func (l *Lab) Down(ctx context.Context, purge bool, report io.Writer) error {
 	if _, err := os.Stat(l.state); errors.Is(err, fs.ErrNotExist) {
 		return l.removeRun() // there never was a lab
 	}
-	unlock, err := l.exclude(ctx)
+	unlock, err := l.lockState(ctx)
 	if err != nil {
 		return err
 	}

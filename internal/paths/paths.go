@@ -35,9 +35,12 @@ func Cache() (string, error) {
 // stack's history. Default /var/lib/slipway.
 func State() string { return fromEnv(StateEnv, "/var/lib/slipway") }
 
-// Run is the root of sockets and process files. Default /run/slipway. Unix
+// DefaultRun is Run where nothing moves it.
+const DefaultRun = "/run/slipway"
+
+// Run is the root of sockets and process files. Default DefaultRun. Unix
 // socket paths end at 108 bytes, so keep an override short.
-func Run() string { return fromEnv(RunEnv, "/run/slipway") }
+func Run() string { return fromEnv(RunEnv, DefaultRun) }
 
 // Lab is the lab's part of State.
 func Lab() string { return filepath.Join(State(), "lab") }

@@ -94,7 +94,7 @@ func Rules() []*rule.Rule {
 		&rule.Rule{
 			ID: "namespace-bounded", Title: "Every namespace has a quota, and a size for pods that name none",
 			Why:        "Without a quota one workload gone mad takes the room of all others, and where nodes are added by themselves it is paid for as well. With one, a pod that names no size is refused unless there is one for it.",
-			Remedy:     "Declare a ResourceQuota that bounds requests.cpu, requests.memory and limits.memory, and a LimitRange that gives containers a default and a defaultRequest of memory.",
+			Remedy:     "Declare a ResourceQuota that bounds requests.cpu, requests.memory and limits.memory, and a LimitRange that gives containers a default of memory and a defaultRequest of memory and cpu.",
 			References: []string{"https://kubernetes.io/docs/concepts/policy/resource-quotas/", "https://kubernetes.io/docs/concepts/policy/limit-range/"},
 			Types:      []string{rule.Namespace}, Reads: []string{"metadata.name"},
 			Consults: map[string][]string{rule.ResourceQuota: {"spec.hard", "metadata.namespace"}, rule.LimitRange: {"spec.limits", "metadata.namespace"}},
@@ -105,7 +105,7 @@ func Rules() []*rule.Rule {
 					}
 				}
 				if !slices.ContainsFunc(s.In(r.ObjectName(), rule.LimitRange), sizes) {
-					return rule.Complain("", "no LimitRange in it gives containers a default and a defaultRequest of memory")
+					return rule.Complain("", "no LimitRange in it gives containers a default of memory and a defaultRequest of memory and cpu")
 				}
 				return nil
 			},
@@ -124,13 +124,15 @@ func bounds(other *rule.Resource, bounded corev1.ResourceName) bool {
 	return has
 }
 
-// sizes tells whether a limit range gives containers a size in memory.
+// sizes tells whether a limit range gives containers a size in all that a quota
+// has to bound.
 func sizes(other *rule.Resource) bool {
 	l := rule.As[corev1.LimitRange](other)
 	return l != nil && slices.ContainsFunc(l.Spec.Limits, func(one corev1.LimitRangeItem) bool {
 		_, limited := one.Default[corev1.ResourceMemory]
 		_, requested := one.DefaultRequest[corev1.ResourceMemory]
-		return one.Type == corev1.LimitTypeContainer && limited && requested
+		_, timed := one.DefaultRequest[corev1.ResourceCPU]
+		return one.Type == corev1.LimitTypeContainer && limited && requested && timed
 	})
 }
 

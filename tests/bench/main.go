@@ -195,7 +195,11 @@ func (b *bench) labAlone(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() {
-		err = errors.Join(err, lab(context.WithoutCancel(ctx), "down", "--purge"), os.RemoveAll(dir))
+		down := lab(context.WithoutCancel(ctx), "down", "--purge")
+		if down == nil { // else something may still run there
+			down = os.RemoveAll(dir)
+		}
+		err = errors.Join(err, down)
 	}()
 	// The first start unpacks the images, which a lab that was down has.
 	if err := lab(ctx, "up"); err != nil {

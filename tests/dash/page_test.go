@@ -5,6 +5,7 @@ package dash
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image"
 	"image/png"
 	"strings"
@@ -132,11 +133,13 @@ func interact(t *testing.T, b *browser) {
 	b.look(1360, 900, "light")
 	tip := ""
 	// A plot that is drawn anew under the pointer takes the tip away.
-	assert.Eventually(t, func() bool {
+	await(t, "a tip under the pointer", func() error {
 		b.point("#panel-latency-ingress svg.plot", 0.6, 0.5)
-		b.run(`document.querySelector("#panel-latency-ingress .tip")?.innerText ?? ""`, &tip)
-		return tip != ""
-	}, time.Minute, 200*time.Millisecond)
+		if b.run(`document.querySelector("#panel-latency-ingress .tip")?.innerText ?? ""`, &tip); tip == "" {
+			return errors.New("there is none")
+		}
+		return nil
+	})
 	assert.Regexp(t, `(?s)^\d\d:\d\d:\d\d.*p50\s+[\d.]+ ms.*p99\s+[\d.]+ m?s`, tip)
 	b.shot("hover", false)
 

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,6 +36,16 @@ func TestRollbackAndForwardAgain(t *testing.T) {
 	assert.NotEmpty(t, result.Proposal.Changes())
 	assert.Equal(t, after, s.outputs(), "a dry run changed something")
 	assert.Len(t, s.history(), 2)
+
+	// A schema that cannot go back is told whatever the engine thinks of it.
+	unfit := errors.New("a migration between the two has dropped a column")
+	refused := s.to("1")
+	refused.Schema = func(_ context.Context, commit string) error {
+		assert.Equal(t, first, commit)
+		return unfit
+	}
+	s.refused(refused, unfit)
+	assert.NotContains(t, s.git("worktree", "list"), "\n", "a worktree was left")
 
 	result = s.mustRollBack(s.to("1"))
 	assert.True(t, result.Applied)

@@ -66,6 +66,10 @@ var awsPokes = map[string]struct{ before, change func(*stacks.Settings) }{
 	"aws.cluster.nodeGroups.*.diskGiB":       grouped(func(g *stacks.NodeGroup) { g.DiskGiB++ }),
 	"aws.cluster.nodeGroups.*.labels":        grouped(func(g *stacks.NodeGroup) { g.Labels = map[string]string{"a": "b"} }),
 	"aws.cluster.nodeGroups.*.taints":        tainted(func(g *stacks.NodeGroup) { g.Taints = map[string]string{"a": "b:NoSchedule"} }),
+	"aws.cluster.officeHours.days":           {office(nil), office(func(h *stacks.OfficeHours) { h.Days = []string{"MON"} })},
+	"aws.cluster.officeHours.from":           {office(nil), office(func(h *stacks.OfficeHours) { h.From = "08:00" })},
+	"aws.cluster.officeHours.to":             {office(nil), office(func(h *stacks.OfficeHours) { h.To = "18:00" })},
+	"aws.cluster.officeHours.timeZone":       {office(nil), office(func(h *stacks.OfficeHours) { h.TimeZone = "UTC" })},
 	"aws.zones.dnssec":                       poked(func(a *stacks.AWS) { a.Zones.DNSSEC = false }),
 	"aws.zones.queryLogDays":                 poked(func(a *stacks.AWS) { a.Zones.QueryLogDays = 14 }),
 	"aws.authority.email":                    poked(func(a *stacks.AWS) { a.Authority.Email = "other@slipway.example" }),
@@ -74,4 +78,15 @@ var awsPokes = map[string]struct{ before, change func(*stacks.Settings) }{
 	"account.repository":                     {change: func(s *stacks.Settings) { s.Account.Repository = "other/slipway" }},
 	"account.environments":                   {change: func(s *stacks.Settings) { s.Account.Environments = []string{"dev"} }},
 	"aws.cost.mail":                          poked(func(a *stacks.AWS) { a.Cost.Mail = []string{"other@slipway.example"} }),
+}
+
+// office gives the stack office hours, and changes them.
+func office(change func(*stacks.OfficeHours)) func(*stacks.Settings) {
+	return func(s *stacks.Settings) {
+		h := &s.AWS.Cluster.OfficeHours
+		*h = stacks.OfficeHours{From: "07:00", To: "19:00", TimeZone: "Europe/Berlin"}
+		if change != nil {
+			change(h)
+		}
+	}
 }

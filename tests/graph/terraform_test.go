@@ -24,13 +24,14 @@ var judgedTo = flag.String("judged", "", "directory to write stacks as Terraform
 // terraform names, for each type of resource in use, its counterpart. A type
 // that is not here fails the test: it would be judged by nobody.
 var terraform = map[string]string{
-	"aws:autoscaling/attachment:Attachment":                    "aws_autoscaling_attachment",
-	"aws:budgets/budget:Budget":                                "aws_budgets_budget",
-	"aws:cloudwatch/logGroup:LogGroup":                         "aws_cloudwatch_log_group",
-	"aws:cloudwatch/logResourcePolicy:LogResourcePolicy":       "aws_cloudwatch_log_resource_policy",
-	"aws:costexplorer/anomalyMonitor:AnomalyMonitor":           "aws_ce_anomaly_monitor",
-	"aws:costexplorer/anomalySubscription:AnomalySubscription": "aws_ce_anomaly_subscription",
-	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":        "aws_default_security_group",
+	"aws:autoscaling/attachment:Attachment":                                  "aws_autoscaling_attachment",
+	"aws:autoscaling/schedule:Schedule":                                      "aws_autoscaling_schedule",
+	"aws:budgets/budget:Budget":                                              "aws_budgets_budget",
+	"aws:cloudwatch/logGroup:LogGroup":                                       "aws_cloudwatch_log_group",
+	"aws:cloudwatch/logResourcePolicy:LogResourcePolicy":                     "aws_cloudwatch_log_resource_policy",
+	"aws:costexplorer/anomalyMonitor:AnomalyMonitor":                         "aws_ce_anomaly_monitor",
+	"aws:costexplorer/anomalySubscription:AnomalySubscription":               "aws_ce_anomaly_subscription",
+	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":                      "aws_default_security_group",
 	"aws:ec2/eip:Eip":                                                        "aws_eip",
 	"aws:ec2/flowLog:FlowLog":                                                "aws_flow_log",
 	"aws:ec2/internetGateway:InternetGateway":                                "aws_internet_gateway",
