@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"slipway.dev/slipway/internal/paths"
 )
@@ -38,20 +39,38 @@ func (l *Lab) deserted(on surroundings) (string, error) {
 	if err != nil || owner == "" || owner == l.state || !on.root {
 		return "", err
 	}
-	components, err := on.components()
-	if err != nil || len(components) > 0 {
-		return "", err
-	}
-	grouped, err := on.grouped()
-	if err != nil || grouped {
-		return "", err
-	}
-	for _, port := range Ports() {
-		if _, taken, err := on.listener(port.Network, port.Address); err != nil || taken {
+	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		components, err := on.components()
+		if err != nil || len(components) > 0 {
 			return "", err
 		}
+		remains, err := on.remains()
+		if err != nil {
+			return "", err
+		}
+		if !remains {
+			return owner, nil
+		}
+		// The sockets of a process outlive it by a moment, and so do its children.
+		if time.Since(begun) > on.patience {
+			return "", nil
+		}
 	}
-	return owner, nil
+}
+
+// remains tells whether a process is in the lab's control groups, or somebody
+// at its ports.
+func (s surroundings) remains() (bool, error) {
+	grouped, err := s.grouped()
+	if err != nil || grouped {
+		return grouped, err
+	}
+	for _, port := range Ports() {
+		if _, taken, err := s.listener(port.Network, port.Address); err != nil || taken {
+			return taken, err
+		}
+	}
+	return false, nil
 }
 
 // clearDeserted removes from the machine what a lab of other directories left

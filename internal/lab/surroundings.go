@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -24,6 +25,8 @@ type surroundings struct {
 	disk        func(dir string) (machine.Disk, error)
 	controllers func() (version int, missing []string)
 	kernel      func() error
+	// patience is how long what was killed a moment ago may take to be gone.
+	patience time.Duration
 }
 
 // thisMachine asks the kernel.
@@ -37,7 +40,7 @@ func thisMachine() surroundings {
 		routes:     func() ([]netlink.Route, error) { return netlink.RouteList(nil, netlink.FAMILY_V4) },
 		memory:     machine.ReadMemory, disk: machine.DiskOf,
 		controllers: machine.ControlGroups,
-		kernel:      checkKernel,
+		kernel:      checkKernel, patience: 5 * time.Second,
 	}
 }
 
