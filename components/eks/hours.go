@@ -60,7 +60,8 @@ func (r *resolver) hours(h Hours) {
 	if early == nil && late == nil && !from.Before(to) {
 		r.fault("officeHours.to", "%s is not after from = %s", h.To, h.From)
 	}
-	if zone, err := time.LoadLocation(h.TimeZone); err != nil || zone == time.UTC && h.TimeZone == "" || zone == time.Local {
+	// Go also knows "", which is UTC, and "Local", whatever that is for who updates.
+	if _, err := time.LoadLocation(h.TimeZone); err != nil || h.TimeZone == "" || h.TimeZone == "Local" {
 		r.fault("officeHours.timeZone", "%q is no time zone such as Europe/Berlin", h.TimeZone)
 	}
 }
@@ -82,8 +83,7 @@ func (h Hours) recurrence(at string) string {
 }
 
 // keep declares when a group has nodes. EKS itself does not know of it: its own
-// numbers are those of open hours, and a change of the group in the night wakes
-// it until the next evening.
+// numbers are those of open hours.
 func (b *builder) keep(name string, spec NodeGroup, group *eks.NodeGroup) error {
 	if b.OfficeHours.always() {
 		return nil

@@ -203,6 +203,7 @@ func (l *Lab) exclude(ctx context.Context) (func(), error) {
 	return func() { unlock(); release() }, nil
 }
 
+// lockState takes the lab's own lock. The caller holds the machine.
 func (l *Lab) lockState(ctx context.Context) (func(), error) {
 	if err := os.MkdirAll(filepath.Dir(l.lock()), 0o700); err != nil {
 		return nil, fmt.Errorf("making the state directory: %w", err)

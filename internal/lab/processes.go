@@ -166,11 +166,27 @@ func withholdDescriptors() error {
 // moment, or longer on a busy machine.
 const missedFor = 2 * time.Second
 
+// absence is since when a process that was started is not to be found.
+type absence struct{ since time.Time }
+
+// ended notes one look for the process, and tells whether it has ended.
+func (a *absence) ended(found bool) bool {
+	switch {
+	case found:
+		a.since = time.Time{}
+	case a.since.IsZero():
+		a.since = time.Now()
+	default:
+		return time.Since(a.since) > missedFor
+	}
+	return false
+}
+
 // await waits until p is ready. A process that ends meanwhile fails after
 // missedFor, with the end of its log.
 func (l *Lab) await(ctx context.Context, p process) error {
 	var last error
-	var missed time.Time
+	var missed absence
 	for {
 		if p.Ready == nil {
 			last = nil
@@ -183,14 +199,10 @@ func (l *Lab) await(ctx context.Context, p process) error {
 		if err != nil {
 			return err
 		}
-		if len(running) > 0 {
-			missed = time.Time{}
-		} else if missed.IsZero() {
-			missed = time.Now()
-		} else if time.Since(missed) > missedFor {
+		if missed.ended(len(running) > 0) {
 			return fmt.Errorf("%s ended right after its start; its log %s says:\n%s", p.Name, l.log(p.Name), indent(tail(l.log(p.Name), 15)))
 		}
-		if last == nil && missed.IsZero() {
+		if last == nil && len(running) > 0 {
 			return nil
 		}
 		select {

@@ -215,7 +215,7 @@ func (l *Lab) enrol(ctx context.Context, node Placement) error {
 	}
 	path := "/api/v1/nodes/" + node.Name
 	var current nodeObject
-	var missed time.Time
+	var missed absence
 	for {
 		err := client.get(ctx, path, &current)
 		if err == nil {
@@ -224,11 +224,7 @@ func (l *Lab) enrol(ctx context.Context, node Placement) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("waiting for %s to register: %w; its log is %s", node.Name, context.Cause(ctx), l.log(node.Name+"/kubelet"))
 		}
-		if running, scanErr := l.find(node.Name + "/kubelet"); scanErr != nil || len(running) > 0 {
-			missed = time.Time{}
-		} else if missed.IsZero() {
-			missed = time.Now()
-		} else if time.Since(missed) > missedFor {
+		if running, scanErr := l.find(node.Name + "/kubelet"); missed.ended(scanErr != nil || len(running) > 0) {
 			return fmt.Errorf("the kubelet of %s ended; its log %s says:\n%s", node.Name,
 				l.log(node.Name+"/kubelet"), indent(tail(l.log(node.Name+"/kubelet"), 15)))
 		}
