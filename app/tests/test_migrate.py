@@ -246,6 +246,42 @@ async def test_a_table_in_use_for_good_is_told(
     await holder.close()
 
 
+async def test_a_migration_that_is_ended_for_a_deadlock_tries_again(
+    empty: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(empty.port)
+    await migrate.run(settings, "expand")
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "60s")
+    holder, gate = await empty.connect(), await empty.connect()
+    # Of the two, the other one notices, and who notices is ended. It looks once, a second after it
+    # began to wait, so it has to be the second to do so.
+    await holder.execute("SET deadlock_timeout = '1h'; BEGIN; LOCK TABLE idempotency_keys")
+    await gate.execute("SELECT pg_advisory_lock(77)")
+    text = (
+        "LOCK TABLE items; SELECT pg_advisory_xact_lock(77);"
+        " LOCK TABLE idempotency_keys; CREATE TABLE both_tables ()"
+    )
+    chain = [*schema.load(), Migration(len(schema.load()) + 1, "both", "expand", text)]
+
+    async def waits(number: int) -> None:
+        while len(await rows(empty, "SELECT 1 FROM pg_locks WHERE NOT granted")) < number:
+            await asyncio.sleep(0.05)
+
+    async with asyncio.timeout(60):
+        task = asyncio.create_task(migrate.run(settings, "expand", chain))
+        await waits(1)
+        locking = asyncio.create_task(holder.execute("LOCK TABLE items"))
+        await waits(2)
+        await gate.close()
+        await locking
+        await holder.execute("COMMIT")
+        assert await task == [str(chain[-1])]
+        # The server counts a moment later.
+        while (await rows(empty, "SELECT sum(deadlocks) FROM pg_stat_database"))[0][0] != 1:
+            await asyncio.sleep(0.05)
+    await holder.close()
+
+
 def test_an_absent_database_is_waited_for_and_then_named(empty: Server) -> None:
     empty.stop()
     done = migrate_process(empty.port, migrate_wait_seconds=0.5)
