@@ -267,19 +267,22 @@ async def test_a_migration_that_is_ended_for_a_deadlock_tries_again(
         while len(await rows(empty, "SELECT 1 FROM pg_locks WHERE NOT granted")) < number:
             await asyncio.sleep(0.05)
 
-    async with asyncio.timeout(60):
-        task = asyncio.create_task(migrate.run(settings, "expand", chain))
-        await waits(1)
-        locking = asyncio.create_task(holder.execute("LOCK TABLE items"))
-        await waits(2)
-        await gate.close()
-        await locking
-        await holder.execute("COMMIT")
-        assert await task == [str(chain[-1])]
-        # The server counts a moment later.
-        while (await rows(empty, "SELECT sum(deadlocks) FROM pg_stat_database"))[0][0] != 1:
-            await asyncio.sleep(0.05)
-    await holder.close()
+    try:
+        async with asyncio.timeout(60):
+            task = asyncio.create_task(migrate.run(settings, "expand", chain))
+            await waits(1)
+            locking = asyncio.create_task(holder.execute("LOCK TABLE items"))
+            await waits(2)
+            await gate.close()
+            await locking
+            await holder.execute("COMMIT")
+            assert await task == [str(chain[-1])]
+            # The server counts a moment later.
+            while (await rows(empty, "SELECT sum(deadlocks) FROM pg_stat_database"))[0][0] != 1:
+                await asyncio.sleep(0.05)
+    finally:
+        for connection in (holder, gate):
+            connection.terminate()
 
 
 def test_an_absent_database_is_waited_for_and_then_named(empty: Server) -> None:
