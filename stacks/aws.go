@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -19,6 +20,7 @@ import (
 	"slipway.dev/slipway/components/identity"
 	keys "slipway.dev/slipway/components/key"
 	"slipway.dev/slipway/components/network"
+	"slipway.dev/slipway/components/postgres"
 	"slipway.dev/slipway/components/storage"
 	"slipway.dev/slipway/components/traefik"
 )
@@ -115,15 +117,17 @@ func (g *ground) encrypt() error {
 }
 
 // bucketArgs are the two buckets as far as settings decide them.
-func (a AWS) bucketArgs(name string, keyARN pulumi.StringInput) (logs, backups bucket.Args) {
+func (a AWS) bucketArgs(name string, kept Backups, keyARN pulumi.StringInput) (logs, backups bucket.Args) {
 	common := bucket.Args{Account: a.Account, KeyARN: keyARN, Unprotected: a.Unprotected}
 	logs, backups = common, common
 	logs.Bucket, backups.Bucket = name+"-logs-"+a.Account, name+"-backups-"+a.Account
 	logs.ExpireDays, logs.ColdDays, logs.OldVersionDays, logs.Delivery = a.Logs.KeepDays, a.Logs.ColdDays, 1, flowPrefix
-	backups.ExpireDays, backups.LockDays = a.Backups.KeepDays, a.Backups.LockDays
+	// The oldest moment that can be restored needs the full backup before it; one
+	// more day, so that the bucket never expires what pgBackRest still counts on.
+	backups.ExpireDays, backups.LockDays = kept.KeepDays+kept.FullDays+1, a.Backups.LockDays
 	// What was deleted by mistake can be fetched back for as long as it would
 	// have been kept.
-	backups.OldVersionDays = a.Backups.KeepDays
+	backups.OldVersionDays = kept.KeepDays
 	return logs, backups
 }
 
@@ -131,7 +135,7 @@ func (a AWS) bucketArgs(name string, keyARN pulumi.StringInput) (logs, backups b
 const flowPrefix = "flow"
 
 func (g *ground) buckets() error {
-	logs, backups := g.bucketArgs(g.name, g.store.ARN)
+	logs, backups := g.bucketArgs(g.name, g.settings.Database.Backups, g.store.ARN)
 	var err error
 	if g.logs, err = bucket.New(g.ctx, "logs", logs, g.near); err != nil {
 		return err
@@ -243,6 +247,10 @@ func (g *ground) foundation() (Foundation, error) {
 	if err != nil {
 		return Foundation{}, err
 	}
+	kept, err := g.keepBackups()
+	if err != nil {
+		return Foundation{}, err
+	}
 	images := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s", g.Account, g.Region, component.Platform)
 	return Foundation{
 		Cluster: inside, Kubeconfig: g.cluster.Kubeconfig,
@@ -251,7 +259,7 @@ func (g *ground) foundation() (Foundation, error) {
 		APINetworks: g.apiNetworks(), NodeNetworks: g.nodeNetworks(),
 		Images: images, Proxy: images + proxyRepository, StateMetrics: images + stateMetricsRepository, CertManager: images,
 		Authority: component.Platform, Standby: 2,
-		Way: way, Public: authority,
+		Way: way, Public: authority, Backups: kept,
 		Serve: g.serve,
 		Outputs: pulumi.Map{
 			"backupBucket": g.backups.Name, "logBucket": g.logs.Name, "clusterName": g.cluster.Name,
@@ -313,6 +321,51 @@ func (g *ground) authority() (*certificates.ACME, error) {
 		Email: g.Authority.Email, Staging: g.Authority.Staging, Zone: zone, ZoneID: g.zones.PublicID, Region: g.Region,
 		Role: proves.RoleARN, RoleAnnotation: identity.AnnotationRole, Inside: g.endpointNetworks(),
 	}, nil
+}
+
+// keepBackups lets the pod that keeps the database's backups use their bucket, and
+// nothing else of the account. It can delete what has expired; what is locked, and
+// older versions, it cannot.
+func (g *ground) keepBackups() (*postgres.S3, error) {
+	if !g.settings.Database.Backups.Enabled {
+		return nil, nil
+	}
+	made, err := identity.New(g.ctx, "identity-backups", identity.Args{
+		Role: g.name + "-backups", Account: g.Account, Region: g.Region, Cluster: g.name,
+		Namespace: databaseNamespace, ServiceAccount: postgres.RepositoryAccount(databaseName),
+		// pgBackRest knows tokens of the cluster, and no agent.
+		Issuer: g.cluster.Issuer,
+		AllowedLater: &identity.Later{
+			Values: []pulumi.StringInput{g.backups.ARN, g.store.ARN},
+			Build:  func(known []string) []grant.Statement { return keeping(known[0], known[1], g.Region) },
+		},
+	}, g.near)
+	if err != nil {
+		return nil, err
+	}
+	return &postgres.S3{
+		Bucket: g.backups.Name, Region: g.Region, Role: made.RoleARN, RoleAnnotation: identity.AnnotationRole,
+		Inside: g.endpointNetworks(),
+	}, nil
+}
+
+// keeping allows a repository of backups in one bucket.
+func keeping(bucket, key, region string) []grant.Statement {
+	objects := bucket + postgres.PathInBucket + "/*"
+	return []grant.Statement{
+		{
+			Sid: "Look", Actions: []string{"s3:ListBucket"}, Resources: []string{bucket},
+			When: map[string]grant.Conditions{"StringLike": {"s3:prefix": {strings.TrimPrefix(postgres.PathInBucket, "/") + "/*"}}},
+		},
+		{
+			Sid: "Keep", Actions: []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"},
+			Resources: []string{objects},
+		},
+		{
+			Sid: "Encrypt", Actions: []string{"kms:GenerateDataKey", "kms:Decrypt"}, Resources: []string{key},
+			When: map[string]grant.Conditions{"StringEquals": {"kms:ViaService": {"s3." + region + ".amazonaws.com"}}},
+		},
+	}
 }
 
 // proof allows texts below _acme-challenge in one zone.

@@ -43,7 +43,10 @@ func Defaults() Settings {
 		Database: Database{
 			Members: 3, Storage: "10Gi", CPU: "250m", Memory: "1Gi", Name: "api", Owner: "api",
 			TTLSeconds: 20, LoopWaitSeconds: 5, RetryTimeoutSeconds: 5,
-			Pooler:    Pooler{Replicas: 2, PoolSize: 16, MaxClients: 500, QueryWaitSeconds: 30},
+			Pooler: Pooler{Replicas: 2, PoolSize: 16, MaxClients: 500, QueryWaitSeconds: 30},
+			Backups: Backups{
+				Enabled: true, KeepDays: 7, FullDays: 7, EveryHours: 24, ArchiveSeconds: 60, CheckMinutes: 15, DrillDays: 7,
+			},
 			Encrypted: true,
 		},
 		API: API{
@@ -79,7 +82,7 @@ func Defaults() Settings {
 			Cluster:  EKS{ServiceCIDR: "172.20.0.0/16", LogDays: 90},
 			Balancer: Balancer{HealthSeconds: 10, UnhealthyCount: 2, AcceptSeconds: 60, FinishSeconds: 60},
 			Volumes:  Volumes{IOPS: 3000, ThroughputMiB: 125},
-			Backups:  Backups{KeepDays: 35, LockDays: 14},
+			Backups:  BackupBucket{LockDays: 14},
 			Logs:     Logs{KeepDays: 90, ColdDays: 30},
 			Cost:     Cost{MonthlyUSD: 500, AnomalyUSD: 25},
 		},

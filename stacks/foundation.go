@@ -7,6 +7,7 @@ import (
 
 	"slipway.dev/slipway/components/certificates"
 	"slipway.dev/slipway/components/dns"
+	"slipway.dev/slipway/components/postgres"
 	"slipway.dev/slipway/components/traefik"
 )
 
@@ -41,6 +42,9 @@ type Foundation struct {
 	// Public, when set, is an authority that the public trusts, for names in the
 	// public zone.
 	Public *certificates.ACME
+	// Backups, when set, is a bucket for backups of the database. Nil: they are on
+	// a volume.
+	Backups *postgres.S3
 	// Outputs are published besides those that every stack has.
 	Outputs pulumi.Map
 	// Shared, when set, is what another stack has in the cluster and this one

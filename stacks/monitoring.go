@@ -2,10 +2,12 @@ package stacks
 
 import (
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway.dev/slipway/components/monitoring"
+	"slipway.dev/slipway/components/monitoring/rules"
 )
 
 // scraper is the namespace that scrapes, empty where nobody does.
@@ -45,8 +47,20 @@ func (s Settings) monitoringArgs() monitoring.Args {
 		GrafanaNamespace: m.GrafanaNamespace, Runbooks: m.Runbooks, Unprotected: m.Unprotected,
 		Targets: monitoring.Targets{
 			API: apiNamespace, Ingress: ingressNamespace, Database: databaseNamespace, Certificates: certificateNamespace,
-			Logs: logs, Members: s.Database.Members, RenewHours: s.Certificates.RenewHours,
+			Backups: s.backupsDue(), Logs: logs, Members: s.Database.Members, RenewHours: s.Certificates.RenewHours,
 		},
+	}
+}
+
+// backupsDue is how often backups are.
+func (s Settings) backupsDue() rules.Backups {
+	if !s.keepsBackups() {
+		return rules.Backups{}
+	}
+	b := s.Database.Backups
+	return rules.Backups{
+		Every:   time.Duration(b.EveryHours) * time.Hour,
+		Checked: time.Duration(b.CheckMinutes) * time.Minute, Drilled: time.Duration(b.DrillDays) * 24 * time.Hour,
 	}
 }
 

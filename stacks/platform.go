@@ -13,6 +13,9 @@ import (
 	"slipway.dev/slipway/components/traefik"
 )
 
+// databaseName is the database's name, and what its objects' names begin with.
+const databaseName = "postgres"
+
 // The namespaces of a platform that has its cluster to itself.
 const (
 	apiNamespace         = "slipway-api"
@@ -136,28 +139,56 @@ func (b *builder) database(authority *certificates.Certificates) (*postgres.Clus
 	if err != nil {
 		return nil, fmt.Errorf("creating the provider of random passwords: %w", err)
 	}
-	d := b.settings.Database
+	args := b.settings.databaseArgs()
+	args.Namespace = b.foundation.Namespaces.Database
+	args.Image = b.foundation.Images + postgresRepository + ":" + b.versions.Postgres
+	args.PoolerImage = b.foundation.Images + poolerRepository + ":" + b.versions.Pooler
+	args.StorageClass = b.foundation.RetainClass
+	args.ClientNamespaces = []string{b.foundation.Namespaces.API}
+	args.APINetworks = b.foundation.APINetworks
+	if args.Backups != nil {
+		args.Backups.S3 = b.foundation.Backups
+	}
+	if args.TLS != nil {
+		args.TLS.IssuerName, args.TLS.IssuerKind = authority.IssuerName, authority.IssuerKind
+	}
+	return postgres.New(b.ctx, databaseName, args, b.foundation.Cluster, pulumi.Providers(passwords))
+}
+
+// databaseArgs are the database's arguments as far as settings decide them.
+func (s Settings) databaseArgs() postgres.Args {
+	d := s.Database
 	args := postgres.Args{
-		Namespace:   b.foundation.Namespaces.Database,
-		Image:       b.foundation.Images + postgresRepository + ":" + b.versions.Postgres,
-		PoolerImage: b.foundation.Images + poolerRepository + ":" + b.versions.Pooler,
-		Members:     d.Members, ShareNodes: d.ShareNodes, Durability: postgres.Durability(d.Durability),
-		StorageClass: b.foundation.RetainClass, Storage: d.Storage, CPU: d.CPU, Memory: d.Memory,
+		Members: d.Members, ShareNodes: d.ShareNodes, Durability: postgres.Durability(d.Durability),
+		Storage: d.Storage, CPU: d.CPU, Memory: d.Memory,
 		Database: d.Name, Owner: d.Owner, Parameters: d.Parameters,
 		TTL: d.TTLSeconds, LoopWait: d.LoopWaitSeconds, RetryTimeout: d.RetryTimeoutSeconds,
 		Pooler: postgres.Pooler{
 			Replicas: d.Pooler.Replicas, PoolSize: d.Pooler.PoolSize,
 			MaxClients: d.Pooler.MaxClients, QueryWaitSeconds: d.Pooler.QueryWaitSeconds,
 		},
-		ClientNamespaces:    []string{b.foundation.Namespaces.API},
-		MonitoringNamespace: b.settings.scraper(),
-		APINetworks:         b.foundation.APINetworks,
+		MonitoringNamespace: s.scraper(),
 		Unprotected:         d.Unprotected,
 	}
 	if d.Encrypted {
-		args.TLS = &postgres.TLS{IssuerName: authority.IssuerName, IssuerKind: authority.IssuerKind}
+		args.TLS = &postgres.TLS{}
 	}
-	return postgres.New(b.ctx, "postgres", args, b.foundation.Cluster, pulumi.Providers(passwords))
+	if s.keepsBackups() {
+		args.Backups = &postgres.Backups{
+			KeepDays: d.Backups.KeepDays, FullDays: d.Backups.FullDays, EveryHours: d.Backups.EveryHours,
+			ArchiveSeconds: d.Backups.ArchiveSeconds, CheckMinutes: d.Backups.CheckMinutes, DrillDays: d.Backups.DrillDays,
+			Storage: d.Backups.Storage,
+		}
+		if d.Backups.DrillDays == 0 {
+			args.Backups.DrillDays = -1
+		}
+	}
+	return args
+}
+
+// keepsBackups says whether there are backups: what a guest remembers goes with it.
+func (s Settings) keepsBackups() bool {
+	return s.Database.Backups.Enabled && s.Foundation != AsGuest
 }
 
 func (b *builder) api(authority *certificates.Certificates, ingress *traefik.Traefik, database *postgres.Cluster) error {

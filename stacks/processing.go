@@ -99,7 +99,26 @@ func (s Settings) serviceProcessing() []Processing {
 			Kept: "until vacuum has cleared the page, and the log was written over", Setting: "none: PostgreSQL's autovacuum and max_wal_size",
 			Left: "no query finds them; only the database itself writes its files",
 		},
+		s.backupProcessing(),
 	}
+}
+
+// backupProcessing is what is kept to get the database back.
+func (s Settings) backupProcessing() Processing {
+	entry := Processing{
+		What: "Backups of the database, and its write-ahead log", Why: "Getting data back", Where: "A volume beside the database; on AWS the bucket of backups, in the stack's region, encrypted",
+		Without: "nothing", Setting: "database.backups.keepDays, database.backups.fullDays",
+		Left: "a backup is whole or none; erase again after restoring one",
+	}
+	b := s.Database.Backups
+	if !s.keepsBackups() {
+		return entry
+	}
+	entry.Kept = days(b.KeepDays + b.FullDays + 1)
+	if s.Foundation == OnAWS {
+		entry.Kept += "; copies that were overwritten or deleted, " + days(b.KeepDays)
+	}
+	return entry
 }
 
 // cloudProcessing is what AWS keeps for an environment.
@@ -109,10 +128,6 @@ func (s Settings) cloudProcessing() []Processing {
 			return ""
 		}
 		return days(n)
-	}
-	backups := kept(s.AWS.Backups.KeepDays)
-	if backups != "" {
-		backups += "; copies that were overwritten or deleted, as long again"
 	}
 	return []Processing{
 		{
@@ -132,11 +147,6 @@ func (s Settings) cloudProcessing() []Processing {
 			Where: "CloudWatch, us-east-1", Without: "nothing",
 			Kept: kept(s.AWS.Zones.QueryLogDays), Setting: "aws.zones.queryLogDays",
 			Left: "CloudWatch deletes streams, not single entries, and they name resolvers, not people",
-		},
-		{
-			What: "Backups of the database", Why: "Getting data back", Where: "The bucket of backups, in the stack's region, encrypted",
-			Without: "nothing", Kept: backups, Setting: "aws.backups.keepDays",
-			Left: "a backup is whole or none; erase again after restoring one",
 		},
 	}
 }

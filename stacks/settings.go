@@ -222,6 +222,9 @@ type Database struct {
 	RetryTimeoutSeconds int `json:"retryTimeoutSeconds" min:"3" max:"600"`
 	// Pooler describes the connection poolers before the members.
 	Pooler Pooler `json:"pooler"`
+	// Backups says what is kept to get the database back. A branch preview keeps
+	// none.
+	Backups Backups `json:"backups"`
 	// Encrypted puts every connection to the database and inside it under TLS.
 	// Decide at the beginning: changing it for a running cluster interrupts
 	// replication until every member has restarted.
@@ -229,6 +232,33 @@ type Database struct {
 	// Unprotected lets a destroy delete the database and its data. Setting and
 	// applying it is the first of two steps.
 	Unprotected bool `json:"unprotected"`
+}
+
+// Backups says what is kept to get the database back. Any moment that is younger
+// than keepDays and older than archiveSeconds can be restored.
+type Backups struct {
+	// Enabled keeps backups: on AWS in a bucket, elsewhere on a volume beside the
+	// database. It needs database.encrypted. A change restarts the members, one at a time.
+	Enabled bool `json:"enabled"`
+	// KeepDays is how far back one can go.
+	KeepDays int `json:"keepDays" min:"1" max:"3650"`
+	// FullDays is how often everything is copied; at most keepDays.
+	FullDays int `json:"fullDays" min:"1" max:"90"`
+	// EveryHours is how often what changed since is copied. It makes restoring
+	// quicker; what is written between two backups is archived as it comes.
+	EveryHours int `json:"everyHours" min:"1" max:"2160"`
+	// ArchiveSeconds is the longest that what was written is with the members
+	// alone: so much is lost when all their volumes are.
+	ArchiveSeconds int `json:"archiveSeconds" min:"10" max:"3600"`
+	// CheckMinutes is how often it is tried that the archive receives.
+	CheckMinutes int `json:"checkMinutes" min:"1" max:"1440"`
+	// DrillDays is how often a backup is restored beside the database and read, to
+	// know that it can be. 0 is never.
+	DrillDays int `json:"drillDays" min:"0" max:"365"`
+	// Storage is the size of the volume that a drill restores onto and that, outside
+	// of AWS, holds the backups. It cannot change. Left out: database.storage, or
+	// twice that where it holds the backups.
+	Storage string `json:"storage"`
 }
 
 // Pooler describes the connection poolers before the members.

@@ -28,7 +28,7 @@ type AWS struct {
 	// keeps data.
 	Volumes Volumes `json:"volumes"`
 	// Backups describes the bucket for backups of the database.
-	Backups Backups `json:"backups"`
+	Backups BackupBucket `json:"backups"`
 	// Logs describes the bucket for logs and records of traffic.
 	Logs Logs `json:"logs"`
 	// Cost says what may be spent and who is told.
@@ -158,10 +158,9 @@ type Volumes struct {
 	ThroughputMiB int `json:"throughputMiB" min:"125" max:"1000"`
 }
 
-// Backups describes the bucket for backups of the database.
-type Backups struct {
-	// KeepDays is how long a backup is kept.
-	KeepDays int `json:"keepDays" min:"1"`
+// BackupBucket describes the bucket for backups of the database. What is in it,
+// and for how long, is said by database.backups.
+type BackupBucket struct {
 	// LockDays is how long nobody with ordinary rights can delete one. 0 makes a
 	// bucket without locks; switching between 0 and more replaces the bucket.
 	LockDays int `json:"lockDays" min:"0"`

@@ -32,6 +32,7 @@ func (s Settings) Validate() error {
 	s.DNS.check(s.Foundation, f)
 	s.Ingress.check(s.Foundation, f)
 	s.Database.check(f)
+	s.checkBackups(f)
 	s.checkAPI(f)
 	s.checkMonitoring(f)
 	s.Logging.check(f)
@@ -187,6 +188,27 @@ func (d Database) check(f *faults) {
 	if least := d.LoopWaitSeconds + 2*d.RetryTimeoutSeconds; d.TTLSeconds < least {
 		f.add("database.ttlSeconds", "is %d, must be at least loopWaitSeconds + 2 x retryTimeoutSeconds = %d",
 			d.TTLSeconds, least)
+	}
+}
+
+// checkBackups asks the component, which knows what it needs.
+func (s Settings) checkBackups(f *faults) {
+	args := s.databaseArgs()
+	if args.Backups == nil {
+		return
+	}
+	if s.Foundation == OnAWS {
+		args.Backups.S3 = &postgres.S3{Bucket: later, Region: "later", Role: later, RoleAnnotation: "later"}
+	}
+	for _, fault := range args.Faults() {
+		path := "database." + fault.Path
+		if path == "database.backups" {
+			path = "database.backups.enabled"
+			fault.Problem = "is true, but backups need database.encrypted: the repository and the members know each other by certificates"
+		}
+		if strings.HasPrefix(path, "database.backups.") && !f.has(path) {
+			f.add(path, "%s", fault.Problem)
+		}
 	}
 }
 

@@ -114,9 +114,9 @@ func (a AWS) checkPieces(s Settings, f *faults) {
 	balancer.Nodes = map[string]pulumi.StringOutput{"all": later.ToStringOutput()}
 	f.take("aws.balancer.", balancer.Check(), "drainSeconds", "doors")
 
-	logs, backups := a.bucketArgs(name, later)
+	logs, backups := a.bucketArgs(name, s.Database.Backups, later)
 	f.take("aws.logs.", logs.Check(), "account", "bucket", "oldVersionDays")
-	f.take("aws.backups.", backups.Check(), "account", "bucket", "oldVersionDays")
+	f.take("aws.backups.", backups.Check(), "account", "bucket", "oldVersionDays", "expireDays")
 	f.take("aws.cost.", a.costArgs(name, "stack").Check())
 	if !strings.Contains(a.Authority.Email, "@") {
 		f.add("aws.authority.email", "%q is not an address for mail", a.Authority.Email)
@@ -179,5 +179,5 @@ func (f *faults) take(prefix string, err error, except ...string) {
 // settingOf are settings that are called otherwise than the arguments they
 // become.
 var settingOf = map[string]string{
-	"aws.logs.expireDays": "keepDays", "aws.backups.expireDays": "keepDays",
+	"aws.logs.expireDays": "keepDays",
 }

@@ -2,6 +2,7 @@ package monitoring
 
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"slipway.dev/slipway/components/monitoring/rules"
 )
 
 // Args describes the monitoring of one platform.
@@ -81,6 +82,9 @@ type Targets struct {
 	API, Ingress, Database, Certificates, Logs, Zones string
 	// Members is the number of copies of the database.
 	Members int
+	// Backups are those of the database: how often they are due. The zero value has
+	// none, and their repository is not asked.
+	Backups rules.Backups
 	// RenewHours is how long before its end a certificate is renewed.
 	RenewHours int
 }

@@ -27,6 +27,7 @@ const (
 	apiMetricsPort        = 8000
 	traefikMetricsPort    = 9000
 	patroniPort           = 8008
+	repositoryPort        = 9854
 	certManagerPort       = 9402
 	collectorPort         = 8888
 	zonesMetricsPort      = 9153
@@ -84,6 +85,7 @@ func (p *plan) jobs() []job {
 		{name: rules.JobAPI, role: "pods", namespace: p.Targets.API, label: component.LabelComponent, value: "web", number: apiMetricsPort, drop: dropRuntime},
 		{name: rules.JobTraefik, role: "pods", namespace: p.Targets.Ingress, label: name, value: "traefik", port: "internal", drop: dropRuntime},
 		{name: rules.JobPatroni, role: "pods", namespace: p.Targets.Database, label: component.LabelComponent, value: "member", port: "patroni"},
+		{name: rules.JobBackups, role: "pods", namespace: p.repository(), label: component.LabelComponent, value: "repository", port: "metrics", drop: dropRuntime},
 		{name: rules.JobCertManager, role: "pods", namespace: p.Targets.Certificates, label: component.LabelComponent, value: "controller", port: "http-metrics", honest: true, keep: "certmanager_certificate_.+|process_.+"},
 		{name: rules.JobCollector, role: "pods", namespace: p.Targets.Logs, label: name, value: "collector", port: "metrics", keep: "slipway_archive_.+|otelcol_receiver_.+|otelcol_process_memory_rss_bytes|otelcol_process_cpu_seconds_total"},
 		{name: rules.JobZones, role: "pods", namespace: p.Targets.Zones, label: name, value: "coredns", port: "metrics", drop: dropRuntime + "|coredns_.+_size_.+|coredns_.+_duration_.+"},
@@ -99,6 +101,14 @@ func (p *plan) jobs() []job {
 		}
 	}
 	return there
+}
+
+// repository is where backups are kept, or empty.
+func (p *plan) repository() string {
+	if p.Targets.Backups.Every == 0 {
+		return ""
+	}
+	return p.Targets.Database
 }
 
 // relabel is one step of Prometheus's relabelling.

@@ -96,6 +96,11 @@ type Args struct {
 	// of a live cluster that disagree cannot replicate until all restarted.
 	TLS *TLS
 
+	// Backups are kept by a pod of their own, in pgBackRest's repository. It needs
+	// TLS. Nil keeps none; switching them on or off restarts the members, one at a
+	// time.
+	Backups *Backups
+
 	// Unprotected allows a destroy to delete the cluster and its data. The
 	// zero value refuses. Setting it and applying that is the first of the two
 	// steps that deletion takes.
@@ -128,4 +133,46 @@ type TLS struct {
 	IssuerName, IssuerKind pulumi.StringInput
 	// Ready is what must be up before a certificate can be asked for.
 	Ready []pulumi.Resource
+}
+
+// Backups says what is kept to get the database back at any moment since. Every
+// second that is older than ArchiveSeconds and younger than KeepDays can be
+// restored.
+type Backups struct {
+	// KeepDays is how far back one can go. Default 7. What that takes is kept: a
+	// full backup, and all that came after it, for up to FullDays longer.
+	KeepDays int
+	// FullDays is how often everything is copied. Default 7.
+	FullDays int
+	// EveryHours is how often what changed since is copied. Default 24. More often
+	// makes restoring quicker; nothing is lost between two backups.
+	EveryHours int
+	// ArchiveSeconds is the longest that what was written stays with the members
+	// alone. Default 60. With every volume of theirs lost at once, so much is.
+	ArchiveSeconds int
+	// CheckMinutes is how often it is tried that the archive receives. Default 15.
+	CheckMinutes int
+	// DrillDays is how often a backup is restored and read, to know that it can
+	// be. Default 7; -1 is never.
+	DrillDays int
+	// Storage is the size of the repository's volume. A drill restores onto it, so
+	// it is no smaller than the members'; without S3 it holds the backups too.
+	// Default Args.Storage, or twice that without S3. It cannot change.
+	Storage string
+	// S3 is a bucket to keep them in. Nil keeps them on the volume.
+	S3 *S3
+}
+
+// S3 is a bucket and who may use it.
+type S3 struct {
+	// Bucket is its name, Region where it is.
+	Bucket pulumi.StringInput
+	Region string
+	// Role is what the repository's service account says of itself in the
+	// annotation RoleAnnotation, to be let in.
+	Role           pulumi.StringInput
+	RoleAnnotation string
+	// Inside are networks in which the cloud's own services have private
+	// addresses, as CIDRs. Default none.
+	Inside []string
 }

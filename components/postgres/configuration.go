@@ -73,10 +73,14 @@ func (b *builder) configure() error {
 // certificate is a cert-manager Certificate, as far as it is used here.
 type certificate struct {
 	role, part string
-	names      []string
+	// names are services, hosts other names.
+	names, hosts []string
+	// commonName, when set, is by which its owner is known as a client.
+	commonName string
 }
 
-// certify asks for one certificate for the members and one for the poolers.
+// certify asks for one certificate for the members, one for the poolers, and one
+// for the repository.
 func (b *builder) certify() error {
 	p := b.plan
 	if p.TLS == nil {
@@ -86,11 +90,24 @@ func (b *builder) certify() error {
 	for _, one := range p.poolers() {
 		poolers = append(poolers, one.name)
 	}
-	for _, one := range []certificate{
-		{p.name, memberPart, []string{p.name + "-" + primary, p.name + "-" + replica, p.name + "-members"}},
-		{p.name + "-pooler", "pooler", poolers},
-	} {
+	members := certificate{
+		role: p.name, part: memberPart, names: []string{p.name + "-" + primary, p.name + "-" + replica, p.name + "-members"},
+	}
+	wanted := []certificate{{role: p.name + "-pooler", part: "pooler", names: poolers}}
+	if p.Backups != nil {
+		members.commonName = p.commonName(memberPart)
+		for number := range p.Members {
+			members.hosts = append(members.hosts, p.memberHost(number))
+		}
+		wanted = append(wanted, certificate{
+			role: p.repositoryName(), part: repositoryPart, names: []string{p.repositoryName()}, commonName: p.commonName(repositoryPart),
+		})
+	}
+	for _, one := range append(wanted, members) {
 		names := map[string]bool{}
+		for _, host := range one.hosts {
+			names[host] = true
+		}
 		for _, service := range one.names {
 			names[service+"."+p.Namespace+".svc"] = true
 			names[p.host(service)] = true
@@ -99,24 +116,30 @@ func (b *builder) certify() error {
 		// Pods mount what comes out of this, and a mount that fails is retried
 		// at ever longer intervals.
 		metadata.Annotations = pulumi.StringMap{"pulumi.com/waitFor": pulumi.String("condition=Ready")}
+		usages := []string{"server auth", "digital signature", "key encipherment"}
+		spec := pulumi.Map{
+			"secretName":  pulumi.String(one.role + "-tls"),
+			"dnsNames":    pulumi.ToStringArray(slices.Sorted(maps.Keys(names))),
+			"duration":    pulumi.String("2160h0m0s"),
+			"renewBefore": pulumi.String("720h0m0s"),
+			"privateKey": pulumi.Map{
+				"algorithm": pulumi.String("ECDSA"), "size": pulumi.Int(256),
+				"rotationPolicy": pulumi.String("Always"),
+			},
+			"issuerRef": pulumi.Map{
+				"name": p.TLS.IssuerName, "kind": p.TLS.IssuerKind, "group": pulumi.String("cert-manager.io"),
+			},
+		}
+		if one.commonName != "" {
+			usages = append(usages, "client auth")
+			spec["commonName"] = pulumi.String(one.commonName)
+		}
+		spec["usages"] = pulumi.ToStringArray(usages)
 		made, err := apiextensions.NewCustomResource(b.ctx, one.role+"-certificate", &apiextensions.CustomResourceArgs{
-			ApiVersion: pulumi.String("cert-manager.io/v1"),
-			Kind:       pulumi.String("Certificate"),
-			Metadata:   metadata,
-			OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{
-				"secretName":  pulumi.String(one.role + "-tls"),
-				"dnsNames":    pulumi.ToStringArray(slices.Sorted(maps.Keys(names))),
-				"duration":    pulumi.String("2160h0m0s"),
-				"renewBefore": pulumi.String("720h0m0s"),
-				"usages":      pulumi.ToStringArray([]string{"server auth", "digital signature", "key encipherment"}),
-				"privateKey": pulumi.Map{
-					"algorithm": pulumi.String("ECDSA"), "size": pulumi.Int(256),
-					"rotationPolicy": pulumi.String("Always"),
-				},
-				"issuerRef": pulumi.Map{
-					"name": p.TLS.IssuerName, "kind": p.TLS.IssuerKind, "group": pulumi.String("cert-manager.io"),
-				},
-			}},
+			ApiVersion:  pulumi.String("cert-manager.io/v1"),
+			Kind:        pulumi.String("Certificate"),
+			Metadata:    metadata,
+			OtherFields: kubernetes.UntypedArgs{"spec": spec},
 		}, b.under(pulumi.DependsOn(p.TLS.Ready))...)
 		if err != nil {
 			return fmt.Errorf("asking for the certificate of the %ss: %w", one.part, err)

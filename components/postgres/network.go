@@ -32,11 +32,12 @@ func (b *builder) allowFlows() error {
 		// Reading is free at this port, changing takes a password.
 		watchers = append(watchers, clientPeer(p.MonitoringNamespace, nil))
 	}
-	rules := []struct {
+	type rule struct {
 		role     string
 		selector map[string]string
 		flows    workload.Flows
-	}{
+	}
+	rules := []rule{
 		{"members", p.selector(), workload.Flows{
 			Ingress: []networkingv1.NetworkPolicyIngressRuleArgs{
 				{From: append(append(networkingv1.NetworkPolicyPeerArray{members}, poolers...), direct...), Ports: sql},
@@ -53,6 +54,14 @@ func (b *builder) allowFlows() error {
 			},
 		}},
 	}
+	if p.Backups != nil {
+		repository, copies := podPeer(p.repositorySelector()), ports(copyPort)
+		to := networkingv1.NetworkPolicyEgressRuleArgs{To: networkingv1.NetworkPolicyPeerArray{repository}, Ports: copies}
+		from := networkingv1.NetworkPolicyIngressRuleArgs{From: networkingv1.NetworkPolicyPeerArray{repository}, Ports: copies}
+		rules[0].flows.Egress = append(rules[0].flows.Egress, to)
+		rules[0].flows.Ingress = append(rules[0].flows.Ingress, from)
+		rules = append(rules, rule{repositoryPart, p.repositorySelector(), p.repositoryFlows(members)})
+	}
 	for _, one := range p.poolers() {
 		flows := workload.Flows{Egress: []networkingv1.NetworkPolicyEgressRuleArgs{
 			{To: networkingv1.NetworkPolicyPeerArray{members}, Ports: sql},
@@ -61,18 +70,37 @@ func (b *builder) allowFlows() error {
 		if len(clients) > 0 {
 			flows.Ingress = []networkingv1.NetworkPolicyIngressRuleArgs{{From: clients, Ports: sql}}
 		}
-		rules = append(rules, struct {
-			role     string
-			selector map[string]string
-			flows    workload.Flows
-		}{one.part, p.poolerSelector(one), flows})
+		rules = append(rules, rule{one.part, p.poolerSelector(one), flows})
 	}
-	for _, rule := range rules {
-		if err := workload.Allow(b.ctx, b.cluster, p.name+"-allow-"+rule.role, b.namespace, rule.selector, rule.flows); err != nil {
+	for _, one := range rules {
+		if err := workload.Allow(b.ctx, b.cluster, p.name+"-allow-"+one.role, b.namespace, one.selector, one.flows); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// repositoryFlows are those of the pod that keeps backups: with members both ways,
+// and with the bucket, whose addresses are public unless they are Inside.
+func (p *plan) repositoryFlows(members networkingv1.NetworkPolicyPeerArgs) workload.Flows {
+	peers := networkingv1.NetworkPolicyPeerArray{members}
+	flows := workload.Flows{
+		Ingress: []networkingv1.NetworkPolicyIngressRuleArgs{{From: peers, Ports: ports(copyPort)}},
+		Egress:  []networkingv1.NetworkPolicyEgressRuleArgs{{To: peers, Ports: ports(copyPort)}},
+	}
+	if p.MonitoringNamespace != "" {
+		flows.Ingress = append(flows.Ingress, networkingv1.NetworkPolicyIngressRuleArgs{
+			From: networkingv1.NetworkPolicyPeerArray{clientPeer(p.MonitoringNamespace, nil)}, Ports: ports(MetricsPort),
+		})
+	}
+	if s3 := p.Backups.S3; s3 != nil {
+		https := workload.Port{Number: 443, Protocol: "TCP"}
+		flows.Egress = append(flows.Egress, workload.ToInternet(https))
+		if len(s3.Inside) > 0 {
+			flows.Egress = append(flows.Egress, workload.To(s3.Inside, https))
+		}
+	}
+	return flows
 }
 
 // podPeer is the pods of this namespace that selector finds.

@@ -9,8 +9,10 @@ import (
 // refused are the parameters of PostgreSQL that are decided here or by
 // Patroni, with the reason a person is given.
 var refused = map[string]string{
-	"archive_command":                "archiving is not a parameter's choice alone",
-	"archive_mode":                   "archiving is not a parameter's choice alone",
+	"archive_command":                "use backups",
+	"archive_library":                "use backups",
+	"archive_mode":                   "use backups",
+	"archive_timeout":                "use backups.archiveSeconds",
 	"cluster_name":                   "Patroni sets it",
 	"data_directory":                 "it is the volume",
 	"fsync":                          "without it a crash loses acknowledged rows",
@@ -120,6 +122,9 @@ func (p *plan) parameters() map[string]any {
 		parameters["ssl_cert_file"] = tlsDir + "/tls.crt"
 		parameters["ssl_key_file"] = tlsDir + "/tls.key"
 		parameters["ssl_min_protocol_version"] = "TLSv1.2"
+	}
+	if p.Backups != nil {
+		maps.Copy(parameters, p.archiving())
 	}
 	for name, value := range p.Parameters {
 		parameters[name] = value

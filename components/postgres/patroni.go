@@ -54,6 +54,9 @@ func (p *plan) settings() (map[string]string, error) {
 		}
 		files[name] = string(text)
 	}
+	if p.Backups != nil {
+		files["pgbackrest.conf"] = p.memberCopies()
+	}
 	return files, nil
 }
 

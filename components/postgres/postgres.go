@@ -90,7 +90,7 @@ func (c *Cluster) build(ctx *pulumi.Context, p plan) error {
 	}
 	b.namespace = namespace
 	for _, step := range []func() error{
-		b.bound, b.makePasswords, b.configure, b.certify, b.allowFlows, b.serve, b.poolConnections,
+		b.bound, b.makePasswords, b.configure, b.certify, b.allowFlows, b.serve, b.poolConnections, b.keepBackups,
 	} {
 		if err := step(); err != nil {
 			return err

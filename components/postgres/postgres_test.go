@@ -32,7 +32,18 @@ func full() Args {
 	args.ClientNamespaces = []string{"slipway-api"}
 	args.APINetworks = []string{"10.89.0.1/32"}
 	args.TLS = &TLS{IssuerName: pulumi.String("slipway"), IssuerKind: pulumi.String("ClusterIssuer")}
+	args.MonitoringNamespace = "slipway-monitoring"
+	args.Backups = &Backups{}
 	return args
+}
+
+// inBucket are backups in a bucket.
+func inBucket() *Backups {
+	return &Backups{KeepDays: 35, S3: &S3{
+		Bucket: pulumi.String("slipway-test-backups"), Region: "eu-central-1",
+		Role: pulumi.String("arn:aws:iam::111122223333:role/backups"), RoleAnnotation: "eks.amazonaws.com/role-arn",
+		Inside: []string{"10.20.0.0/20"},
+	}}
 }
 
 // declare is a program with one cluster in it.
@@ -163,7 +174,9 @@ func TestGraph(t *testing.T) {
 }
 
 func TestRenderedConfiguration(t *testing.T) {
-	for name, args := range map[string]Args{"plain": valid(), "tls": full()} {
+	bucket := full()
+	bucket.Backups = inBucket()
+	for name, args := range map[string]Args{"plain": valid(), "tls": full(), "bucket": bucket} {
 		p, faults := resolve("postgres", args)
 		if len(faults) > 0 {
 			t.Fatal(faults)
@@ -175,6 +188,9 @@ func TestRenderedConfiguration(t *testing.T) {
 		for _, one := range p.poolers() {
 			files[one.part+".ini"] = p.ini(one)
 		}
+		if p.Backups != nil {
+			files["repository's pgbackrest.conf"] = p.repositoryCopies("slipway-test-backups")
+		}
 		var text strings.Builder
 		for _, file := range slices.Sorted(maps.Keys(files)) {
 			fmt.Fprintf(&text, "==> %s <==\n%s\n", file, files[file])
@@ -185,7 +201,7 @@ func TestRenderedConfiguration(t *testing.T) {
 
 func TestDataIsGuarded(t *testing.T) {
 	guarded := []string{
-		"kubernetes:core/v1:Namespace postgres-namespace", statefulSet + " postgres-members",
+		"kubernetes:core/v1:Namespace postgres-namespace", statefulSet + " postgres-members", statefulSet + " postgres-repository",
 		password + " postgres-owner-password", password + " postgres-replication-password",
 		password + " postgres-rewind-password", password + " postgres-restapi-password",
 	}
@@ -316,6 +332,67 @@ func TestNoFlowIsOpenByMistake(t *testing.T) {
 	g := record(t, valid())
 	if _, found := g.One(t, policy, "postgres-allow-pooler").Path("spec.ingress"); found {
 		t.Error("a cluster without clients admits some")
+	}
+}
+
+// TestOnlyTheOtherPartIsLetIn: whoever may copy a member has all of its data, and
+// whoever may push can fill the repository.
+func TestOnlyTheOtherPartIsLetIn(t *testing.T) {
+	g := record(t, full())
+	for name, want := range map[string]string{
+		"postgres-certificate":            "postgres-member.slipway-database.svc",
+		"postgres-repository-certificate": "postgres-repository.slipway-database.svc",
+	} {
+		node := g.One(t, "kubernetes:cert-manager.io/v1:Certificate", name)
+		if got := node.Text("spec.commonName"); got != want {
+			t.Errorf("%s is for %q, want %q", name, got, want)
+		}
+	}
+	if got := g.One(t, "kubernetes:cert-manager.io/v1:Certificate", "postgres-pooler-certificate").Text("spec.commonName"); got != "" {
+		t.Errorf("a pooler is known to pgBackRest as %q", got)
+	}
+	p, _ := resolve("postgres", full())
+	for file, other := range map[string]string{p.memberCopies(): "repository", p.repositoryCopies(""): "member"} {
+		if want := "\ntls-server-auth=postgres-" + other + ".slipway-database.svc=postgres\n"; strings.Count(file, "tls-server-auth=") != 1 || !strings.Contains(file, want) {
+			t.Errorf("not only %s is let in by:\n%s", other, file)
+		}
+	}
+}
+
+// TestABucketIsReachedAndNothingElseIs compares what the two kinds of repository
+// may reach.
+func TestABucketIsReachedAndNothingElseIs(t *testing.T) {
+	for name, test := range map[string]struct {
+		backups *Backups
+		rules   int
+		role    string
+	}{"volume": {&Backups{}, 1, ""}, "bucket": {inBucket(), 3, "arn:aws:iam::111122223333:role/backups"}} {
+		args := full()
+		args.Backups = test.backups
+		g := record(t, args)
+		egress, _ := g.One(t, policy, "postgres-allow-repository").Path("spec.egress")
+		if got := len(egress.ArrayValue()); got != test.rules {
+			t.Errorf("%s: it may send by %d rules, want %d", name, got, test.rules)
+		}
+		account := g.One(t, "kubernetes:core/v1:ServiceAccount", "postgres-repository-account")
+		if got := account.Text(`metadata.annotations["eks.amazonaws.com/role-arn"]`); got != test.role {
+			t.Errorf("%s: it has role %q, want %q", name, got, test.role)
+		}
+	}
+}
+
+func TestWithoutBackupsNothingIsArchived(t *testing.T) {
+	args := full()
+	args.Backups = nil
+	g := record(t, args)
+	if g.Has(statefulSet, "postgres-repository") || g.Has(policy, "postgres-allow-repository") {
+		t.Error("there is a repository all the same")
+	}
+	p, _ := resolve("postgres", args)
+	for name := range p.parameters() {
+		if strings.HasPrefix(name, "archive") {
+			t.Errorf("%s is set, and what is not taken away fills the volume", name)
+		}
 	}
 }
 

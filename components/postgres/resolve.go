@@ -80,6 +80,7 @@ func resolve(name string, args Args) (plan, []Fault) {
 	p.checkSizes(fault)
 	p.checkParameters(fault)
 	p.checkPooler(fault)
+	p.checkBackups(fault)
 	for i, network := range p.APINetworks {
 		if len(workload.CheckNetworks("", []string{network})) > 0 {
 			fault(fmt.Sprintf("apiNetworks[%d]", i), "%q is not a network such as 10.89.0.0/24", network)
@@ -113,6 +114,21 @@ func (p *plan) defaults() {
 		PoolSize:         cmp.Or(p.Pooler.PoolSize, 16),
 		MaxClients:       cmp.Or(p.Pooler.MaxClients, 500),
 		QueryWaitSeconds: cmp.Or(p.Pooler.QueryWaitSeconds, 30),
+	}
+	if args := p.Backups; args != nil {
+		filled := *args
+		filled.KeepDays = cmp.Or(args.KeepDays, 7)
+		filled.FullDays = cmp.Or(args.FullDays, 7)
+		filled.EveryHours = cmp.Or(args.EveryHours, 24)
+		filled.ArchiveSeconds = cmp.Or(args.ArchiveSeconds, 60)
+		filled.CheckMinutes = cmp.Or(args.CheckMinutes, 15)
+		filled.DrillDays = cmp.Or(args.DrillDays, 7)
+		if filled.Storage == "" {
+			if bytes, err := parseSize(p.Storage); err == nil {
+				filled.Storage = fmt.Sprintf("%dMi", p.repositoryNeeds(bytes)/mebi)
+			}
+		}
+		p.Backups = &filled
 	}
 	p.Parameters = maps.Clone(p.Parameters)
 	p.ClientNamespaces = slices.Clone(p.ClientNamespaces)
@@ -240,5 +256,58 @@ func (p *plan) checkPooler(fault func(string, string, ...any)) {
 		if bound[0] < bound[1] || bound[0] > bound[2] {
 			fault(path, "is %d, must be between %d and %d", bound[0], bound[1], bound[2])
 		}
+	}
+}
+
+// repositoryNeeds is the least the repository's volume has to hold, for members of
+// so many bytes.
+func (p *plan) repositoryNeeds(storage int64) int64 {
+	if p.Backups.S3 == nil {
+		return 2 * storage
+	}
+	return storage
+}
+
+// checkBackups looks at what is kept, and whether there is room for it.
+func (p *plan) checkBackups(fault func(string, string, ...any)) {
+	b := p.Backups
+	if b == nil {
+		return
+	}
+	if p.TLS == nil {
+		fault("backups", "need tls: the repository and the members know each other by certificates")
+	}
+	for path, bound := range map[string][3]int{
+		"backups.keepDays":       {b.KeepDays, 1, 3650},
+		"backups.fullDays":       {b.FullDays, 1, 90},
+		"backups.everyHours":     {b.EveryHours, 1, 24 * 90},
+		"backups.archiveSeconds": {b.ArchiveSeconds, 10, 3600},
+		"backups.checkMinutes":   {b.CheckMinutes, 1, 24 * 60},
+		"backups.drillDays":      {b.DrillDays, -1, 365},
+	} {
+		if bound[0] < bound[1] || bound[0] > bound[2] {
+			fault(path, "is %d, must be between %d and %d", bound[0], bound[1], bound[2])
+		}
+	}
+	if b.EveryHours > 24*b.FullDays {
+		fault("backups.everyHours", "is %d, more than fullDays = %d: every backup would be a full one", b.EveryHours, b.FullDays)
+	}
+	if b.KeepDays < b.FullDays {
+		fault("backups.keepDays", "is %d, below fullDays = %d: what is kept has to outlast the time to the next full backup",
+			b.KeepDays, b.FullDays)
+	}
+	bytes, err := parseSize(b.Storage)
+	need, holds := p.repositoryNeeds(p.storage), "a drill restores a whole member onto it"
+	if b.S3 == nil {
+		holds = "it holds the backups, and a member that a drill restores"
+	}
+	switch {
+	case err != nil:
+		fault("backups.storage", "%v", err)
+	case bytes < need:
+		fault("backups.storage", "is %s, must be at least %s: %s", b.Storage, mebibytes(need), holds)
+	}
+	if s3 := b.S3; s3 != nil && (s3.Bucket == nil || s3.Region == "" || s3.Role == nil || s3.RoleAnnotation == "") {
+		fault("backups.s3", "needs a bucket, its region, a role and the annotation that names it")
 	}
 }

@@ -18,6 +18,10 @@ func valid() Args {
 	}
 }
 
+func issuer() *TLS {
+	return &TLS{IssuerName: pulumi.String("lab"), IssuerKind: pulumi.String("ClusterIssuer")}
+}
+
 func TestDefaultsAreSafe(t *testing.T) {
 	p, faults := resolve("postgres", valid())
 	if len(faults) > 0 {
@@ -77,6 +81,28 @@ func TestEveryFaultIsReportedWithItsPath(t *testing.T) {
 		"networks": {func(a *Args) { a.APINetworks = []string{"10.0.0.0/8", "api"} }, []string{`apiNetworks[1]: "api"`}},
 		"pooler": {func(a *Args) { a.Pooler = Pooler{Replicas: -1, PoolSize: 501, MaxClients: 1, QueryWaitSeconds: 601} }, []string{
 			"pooler.poolSize: is 501", "pooler.queryWaitSeconds: is 601", "pooler.replicas: is -1",
+		}},
+		"backups in the clear": {func(a *Args) { a.Backups = &Backups{} }, []string{"backups: need tls"}},
+		"backups out of bounds": {func(a *Args) {
+			a.TLS = issuer()
+			a.Backups = &Backups{KeepDays: -1, FullDays: 91, EveryHours: 9999, ArchiveSeconds: 1, CheckMinutes: -1, DrillDays: -2}
+		}, []string{
+			"backups.archiveSeconds: is 1", "backups.checkMinutes: is -1", "backups.drillDays: is -2", "backups.everyHours: is 9999, m",
+			"backups.everyHours: is 9999, more than fullDays", "backups.fullDays: is 91", "backups.keepDays: is -1, ", "backups.keepDays: is -1, ",
+		}},
+		"kept for less than until the next": {func(a *Args) { a.TLS = issuer(); a.Backups = &Backups{KeepDays: 3, FullDays: 4} }, []string{
+			"backups.keepDays: is 3, below fullDays = 4",
+		}},
+		"every one a full one": {func(a *Args) { a.TLS = issuer(); a.Backups = &Backups{FullDays: 1, EveryHours: 25} }, []string{
+			"backups.everyHours: is 25, more than fullDays = 1",
+		}},
+		"no room for a drill": {func(a *Args) { a.TLS = issuer(); a.Backups = &Backups{Storage: "2047Mi"} }, []string{
+			"backups.storage: is 2047Mi, must be at least 2048MB: it holds the backups",
+		}},
+		"room for a drill alone": {func(a *Args) { a.TLS = issuer(); a.Backups = inBucket(); a.Backups.Storage = "1Gi" }, nil},
+		"no amount":              {func(a *Args) { a.TLS = issuer(); a.Backups = &Backups{Storage: "much"} }, []string{`backups.storage: "much"`}},
+		"half a bucket": {func(a *Args) { a.TLS = issuer(); a.Backups = &Backups{S3: &S3{Region: "eu-central-1"}} }, []string{
+			"backups.s3: needs a bucket",
 		}},
 		"half an issuer": {func(a *Args) { a.TLS = &TLS{IssuerName: pulumi.String("lab")} }, []string{"tls: names no issuer"}},
 	} {

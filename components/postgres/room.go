@@ -24,6 +24,9 @@ func (b *builder) bound() error {
 	for range b.plan.poolers() {
 		loads = append(loads, b.plan.poolerLoad())
 	}
+	if b.plan.Backups != nil {
+		loads = append(loads, b.plan.repositoryLoad())
+	}
 	bounds, err := component.Bound(b.ctx, b.cluster, b.plan.name, b.namespace, loads...)
 	b.prepared = append(b.prepared, bounds...)
 	return err

@@ -151,7 +151,7 @@ func cases() []example {
 		{"NamesFailing", "the zones'", fires, "15m", "", []string{`coredns_dns_responses_total{job="zones",rcode="NOERROR"} => 0+90x60`, `coredns_dns_responses_total{job="zones",rcode="SERVFAIL"} => 0+10x60`}},
 		{"NamesFailing", "names that are none", silent, "15m", "", []string{`coredns_dns_responses_total{job="cluster-dns",rcode="NOERROR"} => 0+90x60`, `coredns_dns_responses_total{job="cluster-dns",rcode="NXDOMAIN"} => 0+90x60`}},
 	}
-	return slices.Concat(all, databaseCases(), objectiveCases(), logCases())
+	return slices.Concat(all, databaseCases(), backupCases(), objectiveCases(), logCases())
 }
 
 func scaler(desired, most, least string) []string {
@@ -196,6 +196,23 @@ func databaseCases() []example {
 		{"DatabaseNotSynchronous", "one confirms", silent, "15m", "", standby("0x60", "1x60")},
 		{"DatabaseCoordinationLost", "for ten minutes", fires, "15m", "", []string{`patroni_dcs_last_seen{job="patroni",name="postgres-0"} => 100x60`}},
 		{"DatabaseCoordinationLost", "seen each time", silent, "15m", "", []string{`patroni_dcs_last_seen{job="patroni",name="postgres-0"} => 0+30x60`}},
+	}
+}
+
+func backupCases() []example {
+	const completed, checked, drilled = `slipway_backup_completed_timestamp_seconds{job="backups",type="full"} => `,
+		`slipway_backup_archive_checked_timestamp_seconds{job="backups"} => `, `slipway_backup_drilled_timestamp_seconds{job="backups"} => `
+	incremental := `slipway_backup_completed_timestamp_seconds{job="backups",type="incr"} => `
+	return []example{
+		{"BackupMissing", "there is none", fires, "2h", "5m", []string{`up{job="backups"} => 1x60`}},
+		{"BackupMissing", "none since the day before yesterday", fires, "50h", "5m", []string{completed + "0x700"}},
+		{"BackupMissing", "one is late by hours", silent, "40h", "5m", []string{completed + "0x700"}},
+		{"BackupMissing", "what changed was copied since", silent, "60h", "5m", []string{completed + "0x800", incremental + "120000x800"}},
+		{"BackupArchiveBroken", "nothing arrives", fires, "2h", "1m", []string{checked + "0x200"}},
+		{"BackupArchiveBroken", "it arrives each time", silent, "2h", "1m", []string{checked + "0+60x200"}},
+		{"BackupArchiveBroken", "one look failed", silent, "35m", "1m", []string{checked + "0x200"}},
+		{"BackupUnproven", "not for ten days", fires, "10d", "1h", []string{drilled + "0x300"}},
+		{"BackupUnproven", "a week ago", silent, "7d", "1h", []string{drilled + "0x300"}},
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	JobAlertmanager = "alertmanager"
 	JobAPI          = "api"
 	JobAPIServer    = "apiserver"
+	JobBackups      = "backups"
 	JobCAdvisor     = "cadvisor"
 	JobCertManager  = "cert-manager"
 	JobClusterDNS   = "cluster-dns"
@@ -52,6 +53,8 @@ type Options struct {
 	LatencySeconds float64
 	// RenewHours is how long before its end a certificate is renewed.
 	RenewHours int
+	// Backups are those of the database.
+	Backups Backups
 	// Jobs are what is scraped.
 	Jobs []string
 	// Runbooks is put before the name of a runbook, such as an URL that ends in
@@ -91,7 +94,7 @@ func Groups(o Options) []Group {
 		objectives(o), longObjectives(o),
 		monitoring(o), cluster(), workloads(), ingress(o), api(), database(o), certificates(o),
 	}
-	return slices.Concat(groups, names(o), logs(o))
+	return slices.Concat(groups, names(o), logs(o), backups(o))
 }
 
 // Alerts returns every alert there is with o.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -20,7 +21,8 @@ func options() rules.Options {
 	return rules.Options{
 		APINamespace: "slipway-api", IngressNamespace: "slipway-ingress", DatabaseNamespace: "slipway-database",
 		Members: 3, Availability: 0.999, Latency: 0.99, LatencySeconds: 0.5, RenewHours: 720,
-		Jobs: []string{rules.JobAPI, rules.JobTraefik, rules.JobState, rules.JobClusterDNS, rules.JobZones, rules.JobCollector},
+		Backups: rules.Backups{Every: 24 * time.Hour, Checked: 15 * time.Minute, Drilled: 7 * 24 * time.Hour},
+		Jobs:    []string{rules.JobAPI, rules.JobTraefik, rules.JobState, rules.JobClusterDNS, rules.JobZones, rules.JobCollector},
 	}
 }
 
@@ -50,7 +52,7 @@ func written(t *testing.T, o rules.Options, groups []rules.Group) string {
 
 func TestPrometheusReadsTheRules(t *testing.T) {
 	bare := options()
-	bare.Members, bare.Jobs, bare.LatencySeconds = 1, []string{rules.JobAPI}, 1
+	bare.Members, bare.Jobs, bare.LatencySeconds, bare.Backups = 1, []string{rules.JobAPI}, 1, rules.Backups{}
 	for name, o := range map[string]rules.Options{"everything": options(), "least": bare} {
 		t.Run(name, func(t *testing.T) {
 			out, err := exec.CommandContext(t.Context(), promtool(t), "check", "rules", written(t, o, rules.Groups(o))).CombinedOutput()
@@ -233,6 +235,23 @@ func TestASingleMemberHasNoReplicas(t *testing.T) {
 	for _, alert := range rules.Alerts(o) {
 		if strings.HasPrefix(alert.Name, "DatabaseRepl") || alert.Name == "DatabaseNotSynchronous" {
 			t.Errorf("%s is there with one member", alert.Name)
+		}
+	}
+}
+
+// TestWithoutBackupsNobodyMissesThem: an alert that nothing can clear is noise.
+func TestWithoutBackupsNobodyMissesThem(t *testing.T) {
+	o := options()
+	o.Backups.Drilled = 0
+	for _, alert := range rules.Alerts(o) {
+		if alert.Name == "BackupUnproven" {
+			t.Error("drills are missed where there are none")
+		}
+	}
+	o.Backups = rules.Backups{}
+	for _, alert := range rules.Alerts(o) {
+		if strings.HasPrefix(alert.Name, "Backup") {
+			t.Errorf("%s is there without backups", alert.Name)
 		}
 	}
 }

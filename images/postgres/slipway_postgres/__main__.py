@@ -1,6 +1,8 @@
-"""The commands of a member: run, roles, role-changed, handover, reconcile."""
+"""The commands of a member, and of the repository of its backups."""
 
 import os
+import shutil
+import subprocess
 import sys
 import urllib.error
 
@@ -14,7 +16,76 @@ USAGE = """usage: slipway-postgres COMMAND
   role-changed   what Patroni calls when this member's role changes
   handover       give the lead to another member, if this one has it
   reconcile URL  bring a live cluster in line with dynamic.yaml
+
+  repository               keep backups of the members until told to stop
+  backup [full|incr]       take one, besides those that are due
+  drill [TIME]             restore one, read everything in it, and throw it away
+  restored TIME query SQL  ask what was there at a time; "" is the end
+  restored TIME dump       print it, as pg_dump does
 """
+
+
+def keep_repository() -> int:
+    from . import drill, repository
+
+    config, tls, data = repository.surroundings()
+    plan = repository.read_plan(config)
+    scratch = data / "scratch"
+    # Whatever a drill left there, nobody is at it any more.
+    shutil.rmtree(scratch, ignore_errors=True)
+
+    def prove(current: repository.Plan) -> str:
+        place = scratch / "due"
+        trial = drill.Drill(config / "pgbackrest.conf", current.stanza, place)
+        return drill.prove(trial, current.database)
+
+    tool = repository.PgBackRest(plan.stanza)
+    keeper = repository.Keeper(
+        lambda: repository.read_plan(config),
+        tool,
+        repository.Metrics(),
+        data / "drilled",
+        prove,
+    )
+    return repository.Pod(config, (config, tls), keeper, tool).run()
+
+
+def back_up(kind: str) -> None:
+    from . import repository
+
+    config, _, _ = repository.surroundings()
+    tool = repository.PgBackRest(repository.read_plan(config).stanza)
+    try:
+        tool.run("backup", f"--type={kind}")
+        newest = tool.backups()[-1]
+    except repository.Failed as error:
+        if error.status == repository.LOCKED:
+            raise settings.BadSetting("a backup is being taken already") from error
+        raise settings.BadSetting(str(error)) from error
+    print(f"{newest.label} is complete since {repository.when(newest.finished)}")
+
+
+def restored(moment: str, command: str, *rest: str) -> None:
+    """Do something with a restored server: drill, query SQL or dump."""
+    from . import drill, repository
+
+    config, _, data = repository.surroundings()
+    plan = repository.read_plan(config)
+    place = data / "scratch" / str(os.getpid())
+    trial = drill.Drill(config / "pgbackrest.conf", plan.stanza, place, moment)
+    try:
+        if command == "drill":
+            print(drill.prove(trial, plan.database))
+            return
+        with trial.server() as socket:
+            if command == "query":
+                print(drill.query(socket, plan.database, rest[0]))
+            else:
+                subprocess.run(
+                    [drill.BIN / "pg_dump", "-h", socket, "-d", plan.database], check=True
+                )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise settings.BadSetting(str(error)) from error
 
 
 def local_rest(here: settings.Settings) -> Rest:
@@ -69,6 +140,14 @@ def main(arguments: list[str]) -> int:
                 supervise.say(handover.hand_over(local_rest(here), here.name))
             case "reconcile" if len(rest) == 1:
                 reconcile.command(rest[0], dict(os.environ))
+            case "repository" if not rest:
+                return keep_repository()
+            case "backup" if rest in ([], ["full"], ["incr"]):
+                back_up(rest[0] if rest else "incr")
+            case "drill" if len(rest) <= 1:
+                restored(rest[0] if rest else "", "drill")
+            case "restored" if rest[1:] == ["dump"] or (len(rest) == 3 and rest[1] == "query"):
+                restored(*rest)
             case _:
                 sys.stderr.write(USAGE)
                 return 2

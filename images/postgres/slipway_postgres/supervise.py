@@ -16,6 +16,8 @@ from .settings import BadSetting, Settings
 # How often mounted files are compared. Kubelet itself needs up to a minute to
 # bring a changed ConfigMap, Secret or certificate into the pod.
 CHECK_EVERY = 5.0
+# How soon pgBackRest's server is started again after it ended.
+SERVER_AGAIN = 5.0
 # A pod deleted by force may still be stopping on the same node while its
 # successor starts; kubelet kills it within its grace period.
 LOCK_PATIENCE = 300.0
@@ -60,6 +62,9 @@ class Supervisor:
         self.settings = settings
         self.command = command
         self.child: subprocess.Popen[bytes] | None = None
+        # pgBackRest's, through which the repository copies this member.
+        self.server: subprocess.Popen[bytes] | None = None
+        self.server_since = float("-inf")
         self.status: int | None = None
         self.seen = ""
         self.starting = False
@@ -88,12 +93,26 @@ class Supervisor:
                 if select.select([woken], [], [], 1.0)[0]:
                     os.read(woken, 4096)
                 self.bury()
+                self.serve()
                 if self.status is None and time.monotonic() >= next_check:
                     self.refresh()
                     next_check = time.monotonic() + CHECK_EVERY
             return self.status
         finally:
+            if self.server is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.server.pid, signal.SIGTERM)
             os.close(lock)
+
+    def serve(self) -> None:
+        """Have pgBackRest's server run where it is configured. Without it there is
+        no backup, and everything else goes on: it is no reason to end a member."""
+        now = time.monotonic()
+        if self.server is not None or now - self.server_since < SERVER_AGAIN:
+            return
+        if self.status is None and (self.settings.config / "pgbackrest.conf").is_file():
+            self.server_since = now
+            self.server = subprocess.Popen(["pgbackrest", "server"])
 
     def launch(self) -> None:
         """Start Patroni, and pass on what came before it could be named."""
@@ -131,6 +150,10 @@ class Supervisor:
                 code = os.waitstatus_to_exitcode(status)
                 self.child.returncode = code
                 self.status = code if code >= 0 else 128 - code
+            elif self.server is not None and pid == self.server.pid:
+                self.server.returncode = os.waitstatus_to_exitcode(status)
+                say(f"pgbackrest server ended with status {self.server.returncode}")
+                self.server = None
 
     def refresh(self) -> None:
         """Apply changed files. A faulty set is reported and left alone: the
@@ -147,6 +170,9 @@ class Supervisor:
             self.seen = current
         say("mounted files changed, reloading")
         self.tell(signal.SIGHUP)
+        if self.server is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.server.pid, signal.SIGHUP)
         # As a process of its own: a database that does not answer must not
         # keep the first process from passing on a signal.
         subprocess.Popen([sys.executable, "-m", "slipway_postgres", "roles"])
