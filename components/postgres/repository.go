@@ -121,9 +121,10 @@ func (p *plan) archiving() map[string]any {
 	}
 }
 
-// repositoryLoad is that of the repository's pod. A drill runs a server in it.
+// repositoryLoad is that of the repository's pod. A drill runs a server in it, and
+// what it restores must not be what the kernel takes memory from.
 func (p *plan) repositoryLoad() component.Load {
-	return component.Load{Pods: 1, CPU: "20m", Memory: "64Mi", MemoryLimit: "384Mi", Storage: p.Backups.Storage}
+	return component.Load{Pods: 1, CPU: "20m", Memory: "256Mi", MemoryLimit: "256Mi", Storage: p.Backups.Storage}
 }
 
 // keepBackups declares the repository.

@@ -1,0 +1,84 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+)
+
+// repositoryPod selects the pod that keeps backups of the database.
+const repositoryPod = "app.kubernetes.io/name=pgbackrest,app.kubernetes.io/component=repository"
+
+// ErrNoRepository is returned for a stack that keeps no backups, or whose repository does not run.
+var ErrNoRepository = errors.New("no pod keeps backups of the database")
+
+// Repository is where a stack keeps backups of its database.
+type Repository struct {
+	kube kube
+	pod  [3]string
+	// Close removes what was made to reach it.
+	Close func()
+}
+
+// Repository finds where the stack keeps backups.
+func (s *Stack) Repository(ctx context.Context) (*Repository, error) {
+	outputs, err := s.Outputs(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	kubectl, err := s.kubectlPath()
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig, done, err := s.access(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := kube{kubectl: kubectl, kubeconfig: kubeconfig}
+	pods, err := k.running(ctx, repositoryPod)
+	if err != nil {
+		done()
+		if unreachable.MatchString(err.Error()) {
+			return nil, fmt.Errorf("%w; %s: %w", ErrUnreachable, s.reachHint(), err)
+		}
+		return nil, err
+	}
+	var lines strings.Builder
+	for _, one := range pods {
+		fmt.Fprintf(&lines, "%s %s\n", one[0], one[1])
+	}
+	if own := inNamespaces(lines.String(), outputs["namespaces"]); len(own) == 1 {
+		return &Repository{kube: k, pod: [3]string{own[0].namespace, own[0].name}, Close: done}, nil
+	}
+	done()
+	return nil, fmt.Errorf("%w of stack %s, or it is not ready: look at pods with the labels %s; database.backups.enabled has to be true, and a branch preview keeps none",
+		ErrNoRepository, s.Name, repositoryPod)
+}
+
+// Run runs a command there, with its output to out. What it complained of is in the error.
+func (r *Repository) Run(ctx context.Context, out io.Writer, command ...string) error {
+	var complaint strings.Builder
+	args := append([]string{"--kubeconfig", r.kube.kubeconfig, "exec", "-n", r.pod[0], r.pod[1], "--"}, command...)
+	cmd := exec.CommandContext(ctx, r.kube.kubectl, args...)
+	cmd.Stdout, cmd.Stderr = out, &complaint
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		return nil
+	}
+	said := strings.TrimSpace(complaint.String())
+	var ended *exec.ExitError
+	if errors.As(err, &ended) && said != "" {
+		// kubectl's own last line only repeats the status.
+		if kept, _, found := strings.Cut(said, "\ncommand terminated with exit code"); found {
+			said = kept
+		}
+		return errors.New(said)
+	}
+	return fmt.Errorf("running %s in pod %s: %w", command[0], r.pod[1], err)
+}
