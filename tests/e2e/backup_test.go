@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -103,7 +104,7 @@ func TestTheRepositoryMayBeAway(t *testing.T) {
 	_, err = live.Kubectl(ctx, "scale", "-n", harness.Database, "statefulset/postgres-repository", "--replicas=0")
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, err := live.Kubectl(t.Context(), "scale", "-n", harness.Database, "statefulset/postgres-repository", "--replicas=1")
+		_, err := live.Kubectl(context.Background(), "scale", "-n", harness.Database, "statefulset/postgres-repository", "--replicas=1")
 		assert.NoError(t, err)
 	})
 	require.NoError(t, eventually(ctx, func() error { return gone(ctx, harness.Database, repository, pods) }))
@@ -119,7 +120,7 @@ func TestTheRepositoryMayBeAway(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, ledger.Await(ctx, 40))
 	result := ledger.Stop()
-	require.Zero(t, result.Failed, result.Causes())
+	require.Empty(t, result.Failures, result.Causes())
 
 	_, err = live.Kubectl(ctx, "scale", "-n", harness.Database, "statefulset/postgres-repository", "--replicas=1")
 	require.NoError(t, err)
