@@ -3,7 +3,8 @@ package stacks
 // AWS describes an environment on AWS. It is empty for stacks elsewhere.
 type AWS struct {
 	// Account is the account's number, in quotes. With credentials of any other
-	// account nothing is declared. Required.
+	// account nothing is declared. Required. It cannot be changed for a stack that
+	// has resources.
 	Account string `json:"account"`
 	// Region is where everything runs, such as eu-central-1. Required. It cannot
 	// be changed for a stack that has resources.

@@ -103,6 +103,52 @@ func TestBadInputToACloudStack(t *testing.T) {
 	})
 }
 
+// TestAStackStaysWhereItStands gives stacks that stand the settings of another
+// region or account, with whatever credentials fit: nothing may be made there,
+// and nothing that stands be touched.
+func TestAStackStaysWhereItStands(t *testing.T) {
+	const other = "444455556666"
+	region := [][2]string{{"slipway:aws.region", "eu-west-1"}, {"slipway:aws.network.zones[0]", "eu-west-1a"}, {"slipway:aws.network.zones[1]", "eu-west-1b"}}
+	moved := [][2]string{{"slipway:aws.account", other}}
+	there := []string{"SLIPWAY_SIMULATION_ACCOUNT=" + other, "SLIPWAY_SIMULATION_IDENTITY=arn:aws:iam::" + other + ":role/slipway-dev-deploy"}
+	elsewhere := "the stack stands elsewhere: aws.region is eu-west-1, but stack dev stands in eu-central-1"
+	taken := "the stack stands elsewhere: aws.account is " + other + ", but stack dev stands in " + account
+	preview, up := []string{"preview"}, []string{"up", "--yes", "--skip-preview"}
+	for title, test := range map[string]struct {
+		stack   string
+		changes [][2]string
+		env     []string
+		args    []string
+		want    string
+	}{
+		"preview of another region":              {"dev", region, nil, preview, elsewhere},
+		"update to another region":               {"dev", region, nil, up, elsewhere},
+		"update of the account's stack":          {"account", region[:1], nil, up, strings.Replace(elsewhere, "stack dev", "stack account", 1)},
+		"preview of another account":             {"dev", moved, nil, preview, taken},
+		"preview with the other's credentials":   {"dev", moved, there, preview, taken},
+		"update with the other's credentials":    {"dev", moved, there, up, taken},
+		"credentials of another account":         {"dev", nil, there, up, "AWS account ID not allowed: " + other},
+		"the shell's region is not the stack's":  {"dev", nil, []string{"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1"}, preview, ""},
+		"another region in both, and in a shell": {"dev", region, []string{"AWS_REGION=eu-west-1"}, preview, elsewhere},
+	} {
+		t.Run(title, func(t *testing.T) {
+			r := rehearse(t, test.stack)
+			recorded, err := r.Release()
+			require.NoError(t, err)
+			said, made, err := r.TryStanding(context.Background(), recorded, test.changes, test.env, test.args...)
+			assert.Zero(t, made)
+			if test.want == "" {
+				require.NoError(t, err)
+				assert.NotContains(t, said, "+-pulumi:providers:aws")
+				return
+			}
+			require.Error(t, err)
+			assert.Contains(t, said, test.want)
+			assert.NotContains(t, said, "replaced")
+		})
+	}
+}
+
 // credentials are for services that the test itself runs.
 func credentials() []string {
 	return []string{"AWS_ACCESS_KEY_ID=slipway", "AWS_SECRET_ACCESS_KEY=correct horse", "AWS_REGION=eu-central-1", "AWS_EC2_METADATA_DISABLED=true"}
