@@ -182,7 +182,7 @@ func (a AWS) clusterArgs(name string) eks.Args {
 	return eks.Args{
 		Name: name, Account: a.Account, Region: a.Region, Version: a.Cluster.Version, ServiceCIDR: a.Cluster.ServiceCIDR,
 		PublicCIDRs: a.Cluster.PublicCIDRs, LogDays: a.Cluster.LogDays, Admins: a.Cluster.Admins, Viewers: a.Cluster.Viewers,
-		AddOns: a.Cluster.AddOns, NodeGroups: groups, OfficeHours: eks.Hours(a.Cluster.OfficeHours), Unprotected: a.Unprotected,
+		Auditors: a.Cluster.Auditors, AddOns: a.Cluster.AddOns, NodeGroups: groups, OfficeHours: eks.Hours(a.Cluster.OfficeHours), Unprotected: a.Unprotected,
 	}
 }
 
