@@ -81,12 +81,19 @@ func (g *ground) tags() map[string]string {
 	return tags
 }
 
-// provider talks to one region of the account, and to no other account.
+// provider talks to one region of the account, and to no other account. One that
+// exists stays where it is: in another region or account it would know nothing
+// of what stands, and the engine would make all of it anew. checkPlace refuses
+// the other region, and the hook the other account.
 func (g *ground) provider(name, region string) (*aws.Provider, error) {
+	stays, err := g.ctx.RegisterResourceHook(name+"-stays", staysIn(g.ctx.Stack()), &pulumi.ResourceHookOptions{OnDryRun: true})
+	if err != nil {
+		return nil, fmt.Errorf("watching over the AWS provider of %s: %w", region, err)
+	}
 	made, err := aws.NewProvider(g.ctx, name, &aws.ProviderArgs{
 		Region: pulumi.String(region), AllowedAccountIds: pulumi.ToStringArray([]string{g.Account}),
 		DefaultTags: aws.ProviderDefaultTagsArgs{Tags: component.StringMap(g.tags())},
-	})
+	}, pulumi.IgnoreChanges([]string{"region"}), pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{stays}}))
 	if err != nil {
 		return nil, fmt.Errorf("creating the AWS provider of %s: %w", region, err)
 	}
@@ -179,7 +186,7 @@ func (a AWS) clusterArgs(name string) eks.Args {
 	return eks.Args{
 		Name: name, Account: a.Account, Region: a.Region, Version: a.Cluster.Version, ServiceCIDR: a.Cluster.ServiceCIDR,
 		PublicCIDRs: a.Cluster.PublicCIDRs, LogDays: a.Cluster.LogDays, Admins: a.Cluster.Admins, Viewers: a.Cluster.Viewers,
-		AddOns: a.Cluster.AddOns, NodeGroups: groups, OfficeHours: eks.Hours(a.Cluster.OfficeHours), Unprotected: a.Unprotected,
+		Auditors: a.Cluster.Auditors, AddOns: a.Cluster.AddOns, NodeGroups: groups, OfficeHours: eks.Hours(a.Cluster.OfficeHours), Unprotected: a.Unprotected,
 	}
 }
 

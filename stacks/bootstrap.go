@@ -1,9 +1,6 @@
 package stacks
 
 import (
-	"fmt"
-
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway.dev/slipway/components/bucket"
@@ -65,11 +62,7 @@ func bootstrap(ctx *pulumi.Context, settings Settings) (Declared, error) {
 	if g.cloud, err = g.provider("aws", g.Region); err != nil {
 		return nil, err
 	}
-	caller, err := aws.GetCallerIdentity(ctx, &aws.GetCallerIdentityArgs{}, pulumi.Provider(g.cloud))
-	if err != nil {
-		return nil, fmt.Errorf("asking AWS whose credentials these are: %w", err)
-	}
-	if err := g.owns(caller.AccountId, caller.Arn); err != nil {
+	if _, err := g.checkPlace(); err != nil {
 		return nil, err
 	}
 	g.near = pulumi.Providers(g.cloud)

@@ -3,7 +3,8 @@ package stacks
 // AWS describes an environment on AWS. It is empty for stacks elsewhere.
 type AWS struct {
 	// Account is the account's number, in quotes. With credentials of any other
-	// account nothing is declared. Required.
+	// account nothing is declared. Required. It cannot be changed for a stack that
+	// has resources.
 	Account string `json:"account"`
 	// Region is where everything runs, such as eu-central-1. Required. It cannot
 	// be changed for a stack that has resources.
@@ -68,8 +69,11 @@ type EKS struct {
 	// Admins are the ARNs of roles that may do everything in the cluster. Who
 	// runs updates is among them. Required.
 	Admins []string `json:"admins"`
-	// Viewers are the ARNs of roles that may look at everything but Secrets.
+	// Viewers are the ARNs of roles that may look at what runs, and at no Secret.
 	Viewers []string `json:"viewers"`
+	// Auditors are the ARNs of roles that may look at everything, Secrets included,
+	// and change nothing: what comparing with what was declared takes.
+	Auditors []string `json:"auditors"`
 	// AddOns are the versions of the cluster's add-ons, by name. Required.
 	AddOns map[string]string `json:"addOns"`
 	// NodeGroups are groups of equal nodes, by name. Required. Each has
@@ -192,7 +196,8 @@ type Account struct {
 	// Repository is the one on GitHub whose CI delivers, as owner/name. Required.
 	Repository string `json:"repository"`
 	// Environments are GitHub's environments, each also the name of a stack. Each
-	// gets a role for deploying and one for previewing. Required.
+	// gets a role for deploying, one for previewing and one for finding drift.
+	// Required.
 	Environments []string `json:"environments"`
 	// KeepImages is how many images each repository holds. More than anybody
 	// rolls back: the oldest goes.

@@ -111,7 +111,7 @@ func (d *Delivery) build(ctx *pulumi.Context, name string, args Args) error {
 	}
 	roles := pulumi.StringMap{}
 	for _, env := range args.Environments {
-		for _, kind := range []role{preview, deploy} {
+		for _, kind := range []role{preview, drift, deploy} {
 			arn, err := d.role(ctx, name, args, env, kind)
 			if err != nil {
 				return fmt.Errorf("creating the %s role of %s: %w", kind.name, env, err)
@@ -141,6 +141,14 @@ var preview = role{
 	name: "preview", managed: "ReadOnlyAccess",
 	subject: func(repository, _ string) string { return "repo:" + repository + ":pull_request" },
 	own:     previewStatements,
+}
+
+// drift compares every night, without anybody's approval, and so only for what
+// was reviewed: a run of the main branch.
+var drift = role{
+	name: "drift", managed: "ReadOnlyAccess",
+	subject: func(repository, _ string) string { return "repo:" + repository + ":ref:refs/heads/main" },
+	own:     driftStatements,
 }
 
 var deploy = role{
@@ -192,8 +200,8 @@ func (args Args) trust(subject string) grant.Statement {
 // previewStatements let the state be read, and deny what reading must not
 // become.
 func previewStatements(args Args, known keys) []grant.Statement {
-	throughS3 := "s3." + args.Region + ".amazonaws.com"
-	return []grant.Statement{
+	throughS3 := args.throughS3()
+	return append([]grant.Statement{
 		{
 			Sid: "State", Actions: []string{"kms:Decrypt"}, Resources: []string{known.state},
 			When: map[string]grant.Conditions{"StringEquals": {"kms:ViaService": {throughS3}}},
@@ -202,6 +210,32 @@ func previewStatements(args Args, known keys) []grant.Statement {
 			Sid: "NoSecrets", Deny: true, Actions: []string{"kms:Decrypt"}, Resources: []string{"*"},
 			When: map[string]grant.Conditions{"StringNotEquals": {"kms:ViaService": {throughS3}}},
 		},
+	}, readOnly(args)...)
+}
+
+// driftStatements let the state be read with the secrets in it, without which
+// nothing can be compared, and deny what reading must not become.
+func driftStatements(args Args, known keys) []grant.Statement {
+	return append([]grant.Statement{
+		{
+			Sid: "State", Actions: []string{"kms:Decrypt"}, Resources: []string{known.state},
+			When: map[string]grant.Conditions{"StringEquals": {"kms:ViaService": {args.throughS3()}}},
+		},
+		{Sid: "SecretsOfTheState", Actions: []string{"kms:Decrypt"}, Resources: []string{known.secrets}},
+		{
+			Sid: "NoOtherSecrets", Deny: true, Actions: []string{"kms:Decrypt"},
+			NotResources: []string{known.state, known.secrets},
+		},
+	}, readOnly(args)...)
+}
+
+// throughS3 is S3 as the caller of a key.
+func (args Args) throughS3() string { return "s3." + args.Region + ".amazonaws.com" }
+
+// readOnly denies what the policy for reading allows or may come to allow and
+// what is no reading of what a stack declares: other secrets, data, and changes.
+func readOnly(args Args) []grant.Statement {
+	return []grant.Statement{
 		{
 			Sid: "NoSecretsElsewhere", Deny: true, Resources: []string{"*"},
 			Actions: []string{
@@ -252,6 +286,7 @@ func deployStatements(args Args, known keys) []grant.Statement {
 			},
 			Resources: []string{
 				fmt.Sprintf("arn:aws:iam::%s:role/%s-*-deploy", args.Account, args.Prefix),
+				fmt.Sprintf("arn:aws:iam::%s:role/%s-*-drift", args.Account, args.Prefix),
 				fmt.Sprintf("arn:aws:iam::%s:role/%s-*-preview", args.Account, args.Prefix),
 			},
 		},

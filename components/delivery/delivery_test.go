@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"flag"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -35,11 +36,12 @@ func declare(args Args) pulumi.RunFunc {
 
 func TestNew(t *testing.T) { cloudtest.Golden(t, "delivery", "delivery", declare(valid()), *update) }
 
-// A role trusts runs of one repository, and of one environment or of pull
-// requests: by equality, since a pattern would let others in.
+// A role trusts runs of one repository, and of one environment, of the main
+// branch or of pull requests: by equality, since a pattern would let others in.
 func TestTrustIsExact(t *testing.T) {
 	for kind, want := range map[string]string{
 		preview.subject("example/slipway", "prod"): "repo:example/slipway:pull_request",
+		drift.subject("example/slipway", "prod"):   "repo:example/slipway:ref:refs/heads/main",
 		deploy.subject("example/slipway", "prod"):  "repo:example/slipway:environment:prod",
 	} {
 		statement := valid().trust(kind)
@@ -69,6 +71,37 @@ func TestPreviewOnlyReads(t *testing.T) {
 	}
 }
 
+// What a drift role is allowed is to decrypt the state and the secrets in it.
+// Every other key is denied, and so are changes and data.
+func TestDriftOnlyReads(t *testing.T) {
+	denied, opened := map[string]bool{}, map[string]bool{}
+	for _, statement := range driftStatements(valid(), keys{"arn:state", "arn:secrets"}) {
+		for _, action := range statement.Actions {
+			switch {
+			case statement.Deny:
+				denied[action] = true
+				if action == "kms:Decrypt" && (len(statement.Resources) > 0 || !slices.Equal(statement.NotResources, []string{"arn:state", "arn:secrets"}) || statement.When != nil) {
+					t.Errorf("decryption is denied on %v but %v, when %v", statement.Resources, statement.NotResources, statement.When)
+				}
+			case action != "kms:Decrypt" || len(statement.Resources) != 1:
+				t.Errorf("%s allows %s on %v", statement.Sid, action, statement.Resources)
+			default:
+				opened[statement.Resources[0]] = statement.When == nil
+			}
+		}
+	}
+	for _, action := range []string{"kms:Decrypt", "kms:GenerateDataKey*", "secretsmanager:GetSecretValue", "ssm:GetParameter", "sts:AssumeRole", "s3:GetObject", "s3:Put*", "iam:Put*"} {
+		if !denied[action] {
+			t.Errorf("%s is not denied", action)
+		}
+	}
+	// The bucket's key is used through the bucket alone.
+	if want := map[string]bool{"arn:state": false, "arn:secrets": true}; !maps.Equal(opened, want) {
+		t.Errorf("opens %v, want %v", opened, want)
+	}
+}
+
+// Roles that wait for nobody must not be what a deploy role can widen.
 func TestDeployCannotFreeItself(t *testing.T) {
 	var guard grant.Statement
 	for _, statement := range deployStatements(valid(), keys{}) {
@@ -76,8 +109,11 @@ func TestDeployCannotFreeItself(t *testing.T) {
 			guard = statement
 		}
 	}
-	if !guard.Deny || !slices.Contains(guard.Actions, "iam:PutRolePolicy") || !slices.Contains(guard.Resources, "arn:aws:iam::111122223333:role/slipway-*-deploy") {
-		t.Errorf("a deploy role can widen itself: %+v", guard)
+	for _, kind := range []role{preview, drift, deploy} {
+		arn := "arn:aws:iam::111122223333:role/slipway-*-" + kind.name
+		if !guard.Deny || !slices.Contains(guard.Actions, "iam:PutRolePolicy") || !slices.Contains(guard.Resources, arn) {
+			t.Errorf("a deploy role can widen %s: %+v", arn, guard)
+		}
 	}
 }
 

@@ -38,8 +38,10 @@ type Args struct {
 	// Keys encrypt what the cluster holds. Required.
 	Keys Keys
 	// Admins are roles that may do everything in the cluster. At least one; who
-	// deploys is among them. Viewers may look at everything but Secrets.
-	Admins, Viewers []string
+	// deploys is among them. Viewers may look at what runs, and at no Secret.
+	// Auditors may look at everything, Secrets included, and change nothing, as
+	// comparing with what was declared takes. Default: no viewers, no auditors.
+	Admins, Viewers, Auditors []string
 	// AddOns are the versions of the add-ons, by name. All of AddOnNames, and no
 	// other, must be there.
 	AddOns map[string]string
@@ -137,6 +139,7 @@ func resolve(args Args) (plan, error) {
 	var r resolver
 	p := plan{args}
 	p.PublicCIDRs, p.Admins, p.Viewers = slices.Clone(args.PublicCIDRs), slices.Clone(args.Admins), slices.Clone(args.Viewers)
+	p.Auditors = slices.Clone(args.Auditors)
 	p.Tags = maps.Clone(args.Tags)
 	p.AddOns, p.NodeGroups = maps.Clone(args.AddOns), maps.Clone(args.NodeGroups)
 	p.OfficeHours.Days = slices.Clone(args.OfficeHours.Days)
@@ -190,7 +193,7 @@ func (r *resolver) access(args Args) {
 	for _, list := range []struct {
 		path  string
 		roles []string
-	}{{"admins", args.Admins}, {"viewers", args.Viewers}} {
+	}{{"admins", args.Admins}, {"viewers", args.Viewers}, {"auditors", args.Auditors}} {
 		for i, arn := range list.roles {
 			at := fmt.Sprintf("%s[%d]", list.path, i)
 			if !roleARN.MatchString(arn) {

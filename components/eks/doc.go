@@ -5,7 +5,8 @@
 // The API answers inside the VPC, and outside only to networks that are listed.
 // Access is by entries of the cluster itself, one for each role; whoever made
 // the cluster has no right that is not written down, and nobody is a
-// cluster-admin by accident. The kubeconfig holds no credential: it names the
+// cluster-admin by accident. Who only looks does so without Secrets, unless
+// it is there to compare with what was declared. The kubeconfig holds no credential: it names the
 // command that gets a short-lived one for whoever runs it. The Kubernetes
 // provider carries the cluster's ARN as its identifier, so that a new endpoint
 // or certificate is an update of the provider and not of everything in it.

@@ -191,7 +191,7 @@ func (b *builder) access() ([]pulumi.Resource, error) {
 	for _, list := range []struct {
 		roles  []string
 		policy string
-	}{{b.Admins, "AmazonEKSClusterAdminPolicy"}, {b.Viewers, "AmazonEKSViewPolicy"}} {
+	}{{b.Admins, "AmazonEKSClusterAdminPolicy"}, {b.Viewers, "AmazonEKSViewPolicy"}, {b.Auditors, "AmazonEKSAdminViewPolicy"}} {
 		for _, arn := range list.roles {
 			name := b.name + "-access-" + short(arn)
 			entry, err := eks.NewAccessEntry(b.ctx, name, &eks.AccessEntryArgs{

@@ -40,6 +40,7 @@ func closed() Args {
 func open() Args {
 	args := closed()
 	args.PublicCIDRs, args.Viewers = []string{"198.51.100.0/24"}, []string{"arn:aws:iam::111122223333:role/preview"}
+	args.Auditors = []string{"arn:aws:iam::111122223333:role/drift"}
 	args.NodeGroups = map[string]NodeGroup{
 		"general": {InstanceTypes: []string{"t3.medium"}, Min: 2, Max: 4, DiskGiB: 30},
 		"spare": {
@@ -201,6 +202,8 @@ func TestResolveReportsEveryFault(t *testing.T) {
 		"open to everyone":  {func(a *Args) { a.PublicCIDRs = []string{"0.0.0.0/0", "10.0.0.1/8"} }, []string{"publicCIDRs[0]: 0.0.0.0/0 opens the API to everyone", "publicCIDRs[1]: "}},
 		"log days":          {func(a *Args) { a.LogDays = 31 }, []string{"logDays: is 31, must be one of"}},
 		"a user as admin":   {func(a *Args) { a.Admins = []string{"arn:aws:iam::111122223333:user/me"} }, []string{"admins[0]: "}},
+		"a user as auditor": {func(a *Args) { a.Auditors = []string{"arn:aws:iam::111122223333:user/me"} }, []string{"auditors[0]: "}},
+		"viewer as auditor": {func(a *Args) { a.Viewers = []string{"arn:aws:iam::111122223333:role/v"}; a.Auditors = a.Viewers }, []string{"auditors[0]: is called v, and so is viewers[0]"}},
 		"admin and viewer":  {func(a *Args) { a.Viewers = a.Admins }, []string{"viewers[0]: is called deploy, and so is admins[0]"}},
 		"add-on":            {func(a *Args) { a.AddOns["helm"], a.AddOns["coredns"] = "v1.0.0-eksbuild.1", "latest" }, []string{"addOns.helm: is unknown", `addOns.coredns: "latest" is not a version`}},
 		"group name":        {func(a *Args) { a.NodeGroups = map[string]NodeGroup{"A": a.NodeGroups["general"]} }, []string{"nodeGroups.A: "}},

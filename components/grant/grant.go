@@ -20,6 +20,9 @@ type Statement struct {
 	Actions []string
 	// Resources are ARNs. Left out in the trust policy of a role.
 	Resources []string
+	// NotResources are ARNs of what is not meant, for a statement that denies all
+	// the rest. It takes the place of Resources.
+	NotResources []string
 	// When holds conditions, by operator and key.
 	When map[string]Conditions
 }
@@ -48,12 +51,13 @@ type document struct {
 }
 
 type statement struct {
-	Sid       string `json:",omitempty"`
-	Effect    string
-	Principal any                   `json:",omitempty"`
-	Action    []string              `json:",omitempty"`
-	Resource  []string              `json:",omitempty"`
-	Condition map[string]Conditions `json:",omitempty"`
+	Sid         string `json:",omitempty"`
+	Effect      string
+	Principal   any                   `json:",omitempty"`
+	Action      []string              `json:",omitempty"`
+	Resource    []string              `json:",omitempty"`
+	NotResource []string              `json:",omitempty"`
+	Condition   map[string]Conditions `json:",omitempty"`
 }
 
 // Document is the policy that the statements make.
@@ -72,7 +76,8 @@ func Document(statements ...Statement) (string, error) {
 			principal = "*"
 		}
 		made.Statement = append(made.Statement, statement{
-			Sid: s.Sid, Effect: effect, Principal: principal, Action: s.Actions, Resource: s.Resources, Condition: s.When,
+			Sid: s.Sid, Effect: effect, Principal: principal, Action: s.Actions, Resource: s.Resources,
+			NotResource: s.NotResources, Condition: s.When,
 		})
 	}
 	raw, err := json.Marshal(made)

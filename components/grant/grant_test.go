@@ -21,6 +21,10 @@ func TestDocument(t *testing.T) {
 			Statement{Principals: Services("eks.amazonaws.com"), Actions: []string{"sts:AssumeRole"}},
 			`{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":["sts:AssumeRole"]}`,
 		},
+		"all but what is named": {
+			Statement{Deny: true, Actions: []string{"kms:Decrypt"}, NotResources: []string{"arn:a", "arn:b"}},
+			`{"Effect":"Deny","Action":["kms:Decrypt"],"NotResource":["arn:a","arn:b"]}`,
+		},
 		"denied to everyone": {
 			Statement{Deny: true, Principals: Everyone(), Actions: []string{"s3:*"}, When: map[string]Conditions{"Bool": {"aws:SecureTransport": {"false"}}}},
 			`{"Effect":"Deny","Principal":"*","Action":["s3:*"],"Condition":{"Bool":{"aws:SecureTransport":"false"}}}`,

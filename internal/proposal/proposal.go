@@ -182,6 +182,55 @@ func (p *Proposal) Losses(g *guard.Guard) []guard.Loss {
 	return losses
 }
 
+// Move is a provider that would work in another place than the one where what
+// it made stands.
+type Move struct {
+	// URN is the provider's.
+	URN string
+	// Setting is the stack's setting that decides it: aws.region or aws.account.
+	Setting string
+	// From is where the stack stands, and To where it would go.
+	From, To string
+}
+
+// placing maps an input of the AWS provider to the setting that decides it.
+var placing = []struct{ input, setting string }{{"region", "aws.region"}, {"allowedAccountIds", "aws.account"}}
+
+// Moves are the providers of AWS that the steps would send to another region or
+// account. One that was made without saying where is none.
+func (p *Proposal) Moves() []Move {
+	var moves []Move
+	for _, s := range p.Steps {
+		if s.Type != "pulumi:providers:aws" || s.Old == nil || s.New == nil {
+			continue
+		}
+		for _, place := range placing {
+			from, to := places(s.Old.Inputs[place.input]), places(s.New.Inputs[place.input])
+			if from != "" && from != to {
+				moves = append(moves, Move{URN: s.URN, Setting: place.setting, From: from, To: to})
+			}
+		}
+	}
+	return moves
+}
+
+// places are the regions or accounts in an input, which the engine shows as a
+// list or as one in JSON.
+func places(input any) string {
+	var list []string
+	switch v := input.(type) {
+	case string:
+		if json.Unmarshal([]byte(v), &list) != nil {
+			return v
+		}
+	case []any:
+		for _, one := range v {
+			list = append(list, fmt.Sprint(one))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 // Mandatory are the policy findings that forbid the update.
 func (p *Proposal) Mandatory() []Finding {
 	return slices.DeleteFunc(slices.Clone(p.Findings), func(f Finding) bool { return f.Level != "mandatory" })

@@ -105,6 +105,34 @@ func TestLossesInEveryForm(t *testing.T) {
 	}
 }
 
+func TestMovesOfAProvider(t *testing.T) {
+	const provider = "pulumi:providers:aws"
+	states := func(before, after string) string {
+		return fmt.Sprintf(`"old":{"inputs":{%s}},"new":{"inputs":{%s}}`, before, after)
+	}
+	for name, tc := range map[string]struct {
+		event string
+		want  []string
+	}{
+		"the same":        {pre("same", provider, "aws", states(`"region":"eu-central-1","allowedAccountIds":"[\"1\"]"`, `"region":"eu-central-1","allowedAccountIds":"[\"1\"]"`)), nil},
+		"other tags":      {pre("update", provider, "aws", states(`"region":"eu-central-1","defaultTags":"a"`, `"region":"eu-central-1","defaultTags":"b"`)), nil},
+		"another region":  {pre("replace", provider, "aws", states(`"region":"eu-central-1"`, `"region":"eu-west-1"`)), []string{"aws.region eu-central-1 eu-west-1"}},
+		"another account": {pre("update", provider, "aws", states(`"allowedAccountIds":"[\"1\"]"`, `"allowedAccountIds":["2"]`)), []string{"aws.account 1 2"}},
+		"made anew":       {pre("create", provider, "aws", `"new":{"inputs":{"region":"eu-west-1"}}`), nil},
+		"said nothing":    {pre("update", provider, "aws", states(``, `"region":"eu-west-1"`)), nil},
+		"another package": {pre("update", "pulumi:providers:kubernetes", "k", states(`"region":"a"`, `"region":"b"`)), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, m := range read(t, tc.event).Moves() {
+				require.Equal(t, urn(provider, "aws"), m.URN)
+				got = append(got, m.Setting+" "+m.From+" "+m.To)
+			}
+			require.Equal(t, tc.want, got)
+		})
+	}
+}
+
 func TestAnEndlessLogIsNoProposal(t *testing.T) {
 	_, err := Read(strings.NewReader(pre("same", deployment, "api")))
 	require.ErrorIs(t, err, ErrIncomplete)

@@ -12,12 +12,23 @@ import (
 // configuration and further variables, and returns what it printed. The stacks
 // that go before do not stand. What was made is counted.
 func (r *Rehearsal) Try(ctx context.Context, changes [][2]string, env []string, args ...string) (said string, made int, err error) {
+	return r.try(ctx, func(dir string) (*scene, error) { return r.open(ctx, dir, r.Stack) }, changes, env, args...)
+}
+
+// TryStanding is Try on a stack that stands as the recorded state has it, written
+// by Record. Nothing of it exists in the scene's cloud, so what is made is
+// counted from nothing.
+func (r *Rehearsal) TryStanding(ctx context.Context, recorded string, changes [][2]string, env []string, args ...string) (said string, made int, err error) {
+	return r.try(ctx, func(dir string) (*scene, error) { return r.takeOver(ctx, dir, recorded) }, changes, env, args...)
+}
+
+func (r *Rehearsal) try(ctx context.Context, open func(dir string) (*scene, error), changes [][2]string, env []string, args ...string) (said string, made int, err error) {
 	dir, err := os.MkdirTemp("", "slipway-try-")
 	if err != nil {
 		return "", 0, fmt.Errorf("making a place to try in: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	s, err := r.open(ctx, filepath.Join(dir, "try"), r.Stack)
+	s, err := open(filepath.Join(dir, "try"))
 	if err != nil {
 		return "", 0, err
 	}

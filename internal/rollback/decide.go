@@ -15,6 +15,7 @@ import (
 	"slipway.dev/slipway/internal/drift"
 	"slipway.dev/slipway/internal/guard"
 	"slipway.dev/slipway/internal/platform"
+	"slipway.dev/slipway/internal/proposal"
 	"slipway.dev/slipway/internal/revision"
 )
 
@@ -99,7 +100,7 @@ func (a *run) lookForDrift(ctx context.Context) error {
 	return nil
 }
 
-// propose asks the engine, and refuses what must not be done.
+// propose asks the engine, and judges its answer.
 func (a *run) propose(ctx context.Context, old *platform.Stack, plan string) error {
 	p, err := old.Propose(ctx, io.Discard, platform.Proposing{Plan: plan, Policies: a.Policies})
 	if err != nil {
@@ -107,7 +108,19 @@ func (a *run) propose(ctx context.Context, old *platform.Stack, plan string) err
 	}
 	a.result.Proposal = p
 	a.phase("preview")
-	// First what would be lost: the engine's own refusal to delete something
+	return a.judge(p)
+}
+
+// judge refuses what must not be done.
+func (a *run) judge(p *proposal.Proposal) error {
+	// The old program may lack today's refusal to move, and every other reason
+	// follows from this one.
+	if moves := p.Moves(); len(moves) > 0 {
+		m := moves[0]
+		return fmt.Errorf("going back to entry %d: %w: its %s is %s, but the stack stands in %s; nothing was changed; choose an entry of %s",
+			a.result.Target.Number, ErrPlace, m.Setting, m.To, m.From, m.From)
+	}
+	// Then what would be lost: the engine's own refusal to delete something
 	// protected is one of the problems below, and says less.
 	if losses := p.Losses(guard.FromState(a.state)); len(losses) > 0 {
 		lines := make([]string, len(losses))

@@ -33,6 +33,8 @@ var (
 	ErrUnfit = errors.New("a rollback cannot go to this entry")
 	// ErrData is returned when something that holds data would be deleted.
 	ErrData = errors.New("data would be lost")
+	// ErrPlace is returned when the entry is of another region or account.
+	ErrPlace = errors.New("the stack stands elsewhere")
 	// ErrDrift is returned when somebody changed what the stack declares.
 	ErrDrift = errors.New("what exists differs from the stack's state")
 	// ErrVersions is returned when the tools are too far from the entry's.

@@ -47,26 +47,15 @@ func Defaults() Settings {
 // for all whose names begin so; a longer beginning goes before a shorter one, and
 // the whole name before any.
 type document struct {
-	Levels map[string]level   `yaml:"levels"`
-	Limits yaml.Node          `yaml:"limits"`
-	Stacks map[string]section `yaml:"stacks"`
+	Levels map[string]yaml.Node `yaml:"levels"`
+	Limits yaml.Node            `yaml:"limits"`
+	Stacks map[string]section   `yaml:"stacks"`
 }
 
 // section is what one stack says differently.
 type section struct {
-	Levels map[string]level `yaml:"levels"`
-	Limits yaml.Node        `yaml:"limits"`
-}
-
-// level remembers its line.
-type level struct {
-	text string
-	line int
-}
-
-func (l *level) UnmarshalYAML(node *yaml.Node) error {
-	l.line = node.Line
-	return node.Decode(&l.text)
+	Levels map[string]yaml.Node `yaml:"levels"`
+	Limits yaml.Node            `yaml:"limits"`
 }
 
 // Load reads the settings of a stack. Every fault is reported with the file and
@@ -94,14 +83,19 @@ func Parse(path string, raw []byte, stack string, rules []*rule.Rule) (Settings,
 	for _, r := range rules {
 		known[r.ID] = true
 	}
-	take := func(levels map[string]level, use bool) {
-		for id, l := range levels {
-			parsed, err := rule.ParseLevel(l.text)
+	take := func(levels map[string]yaml.Node, use bool) {
+		for id, node := range levels {
+			var text string
+			if err := node.Decode(&text); err != nil {
+				faults = append(faults, located(path, err))
+				continue
+			}
+			parsed, err := rule.ParseLevel(text)
 			switch {
 			case err != nil:
-				faults = append(faults, fmt.Errorf("%s:%d: levels.%s: %w", path, l.line, id, err))
+				faults = append(faults, fmt.Errorf("%s:%d: levels.%s: %w", path, node.Line, id, err))
 			case !known[id]:
-				faults = append(faults, fmt.Errorf("%s:%d: levels.%s: there is no such rule; `slipway policy list` names them", path, l.line, id))
+				faults = append(faults, fmt.Errorf("%s:%d: levels.%s: there is no such rule; `slipway policy list` names them", path, node.Line, id))
 			case use:
 				settings.levels[id] = parsed
 			}
@@ -194,15 +188,22 @@ func overlay(path string, node yaml.Node, into *rule.Limits) error {
 	return errors.Join(faults...)
 }
 
-// Strict decodes YAML into a value, and refuses unknown keys, with the file and
-// line of each fault.
+// Strict decodes YAML into a value, and refuses unknown keys and a second
+// document, with the file and line of each fault.
 func Strict(path string, raw []byte, into any) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(raw))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(into); err != nil && !errors.Is(err, io.EOF) {
 		return located(path, err)
 	}
-	return nil
+	var second yaml.Node
+	switch err := decoder.Decode(&second); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return located(path, err)
+	}
+	return fmt.Errorf("%s:%d: there is a second document, which nobody would go by; put all into one", path, second.Line)
 }
 
 var lineOf = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)

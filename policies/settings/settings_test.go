@@ -72,14 +72,30 @@ func TestFaultsNameFileAndLine(t *testing.T) {
 		"limits:\n  minReplicas: 0\n":                       "f.yaml:2: limits.minReplicas: is 0, must be at least 1",
 		"limits:\n  publicPorts: [443, 70000]\n":            "f.yaml:2: limits.publicPorts: is 70000, must be at most 65535",
 		"stacks:\n  dev:\n    limits: {minBackupDays: 0}\n": "f.yaml:3: limits.minBackupDays: is 0",
-		"levels: [\n":                                       "f.yaml:",
-		"levels:\n  one: no\n  two: no\n":                   "f.yaml:3: levels.two",
+		"levels:\n  one:\n":                                 `f.yaml:2: levels.one: "" is no enforcement level`,
+		"levels:\n  one: Mandatory\n":                       `f.yaml:2: levels.one: "Mandatory" is no enforcement level`,
+		"levels:\n  one: [mandatory]\n":                     "f.yaml:2: cannot unmarshal",
+		"levels:\n  one: advisory\n  one: disabled\n":       `f.yaml:3: mapping key "one" already defined at line 2`,
+		"levels: {}\n---\nlevels:\n  one: disabled\n":       "f.yaml:2: there is a second document",
+		"- levels\n":                      "f.yaml:1: cannot unmarshal",
+		"levels:\n\tone: advisory\n":      "f.yaml:2: found character that cannot start any token",
+		"\x00":                            "f.yaml: ",
+		"levels: [\n":                     "f.yaml:",
+		"levels:\n  one: no\n  two: no\n": "f.yaml:3: levels.two",
 		"stacks:\n  dev:\n    limits: {x: 1}\n  prod: {}\n": "f.yaml:3: limits.x",
 	} {
 		_, err := settings.Parse("f.yaml", []byte(text), "prod", rules)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want it to say %s", text, err, want)
 		}
+	}
+}
+
+// TestAFileThatCannotBeRead: only a file that is not there means the defaults.
+func TestAFileThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := settings.Load(dir, "prod", rules); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("a directory: got %v, want the path", err)
 	}
 }
 

@@ -50,6 +50,19 @@ func (w *Waiver) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
+// list refuses items that hold nothing, which no item is asked about.
+type list []*Waiver
+
+// UnmarshalYAML reads every item.
+func (l *list) UnmarshalYAML(node *yaml.Node) error {
+	for _, item := range node.Content {
+		if node.Kind == yaml.SequenceNode && item.ShortTag() == "!!null" {
+			return fmt.Errorf("line %d: a waiver is empty", item.Line)
+		}
+	}
+	return node.Decode((*[]*Waiver)(l))
+}
+
 // Expired tells whether the waiver's last day is over.
 func (w *Waiver) Expired(now time.Time) bool { return !now.Before(w.end) }
 
@@ -79,7 +92,7 @@ func Load(path string, rules []*rule.Rule) ([]*Waiver, error) {
 // the file and line.
 func Parse(path string, raw []byte, rules []*rule.Rule) ([]*Waiver, error) {
 	var doc struct {
-		Waivers []*Waiver `yaml:"waivers"`
+		Waivers list `yaml:"waivers"`
 	}
 	if err := settings.Strict(path, raw, &doc); err != nil {
 		return nil, err

@@ -19,13 +19,27 @@ func TestFaultsNameFileAndLine(t *testing.T) {
 		"waivers:\n- rule: one\n  resuorce: r\n":                                           "w.yaml:3: field resuorce not found",
 		"waiver: []\n":                                                                     "w.yaml:1: field waiver not found",
 		"waivers:\n- rule: one\n  stack: [prod]\n":                                         "w.yaml:3: field stack not found",
-		"waivers: 3\n": "w.yaml:1: cannot unmarshal",
+		"waivers:\n-\n":                   "w.yaml:2: ",
+		"waivers:\n- one\n":               "w.yaml:2: cannot unmarshal",
+		"waivers: []\n---\nwaivers: []\n": "w.yaml:2: there is a second document",
+		"waivers: 3\n":                    "w.yaml:1: cannot unmarshal",
 		"waivers:\n- {rule: one, resource: r, owner: o, reason: x, expires: 2027-01-01}\n- {rule: one, resource: r, owner: o, reason: x, expires: 2027-01-01}\n": "w.yaml:3: says the same as line 2",
 	} {
 		_, err := waiver.Parse("w.yaml", []byte(text), rules)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want it to say %s", text, err, want)
 		}
+	}
+}
+
+// TestAFileThatCannotBeRead: only a file that is not there means none.
+func TestAFileThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := waiver.Load(dir, rules); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("a directory: got %v, want the path", err)
+	}
+	if found, err := waiver.Load(dir+"/waivers.yaml", rules); err != nil || len(found) > 0 {
+		t.Errorf("no file: got %v, %v", found, err)
 	}
 }
 

@@ -1,14 +1,19 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -60,8 +65,7 @@ func TestBadInputToACloudStack(t *testing.T) {
 		r.Plugins = []string{bench.bin, filepath.Dir(r.Plugins[2])}
 		said, _, err := r.Try(context.Background(), nil, nil, "preview")
 		require.Error(t, err)
-		assert.Contains(t, said, "aws")
-		assert.Contains(t, said, "plugin")
+		assert.Contains(t, said, "no resource plugin 'pulumi-resource-aws' found in the workspace at version v6.83.2")
 	})
 	t.Run("a quota that is reached", func(t *testing.T) {
 		said, _, err := rehearse(t, "dev").Try(context.Background(), nil, []string{"SLIPWAY_SIMULATION_QUOTAS=vpcs=0"}, "up", "--yes", "--skip-preview")
@@ -101,6 +105,146 @@ func TestBadInputToACloudStack(t *testing.T) {
 		assert.Contains(t, string(said), key)
 		assert.NoFileExists(t, filepath.Join(dir, ".pulumi", "stacks", "slipway", "dev.json"))
 	})
+}
+
+// TestAStackStaysWhereItStands gives stacks that stand the settings of another
+// region or account, with whatever credentials fit: nothing may be made there,
+// and nothing that stands be touched.
+func TestAStackStaysWhereItStands(t *testing.T) {
+	const other = "444455556666"
+	region := [][2]string{{"slipway:aws.region", "eu-west-1"}, {"slipway:aws.network.zones[0]", "eu-west-1a"}, {"slipway:aws.network.zones[1]", "eu-west-1b"}}
+	moved := [][2]string{{"slipway:aws.account", other}}
+	there := []string{"SLIPWAY_SIMULATION_ACCOUNT=" + other, "SLIPWAY_SIMULATION_IDENTITY=arn:aws:iam::" + other + ":role/slipway-dev-deploy"}
+	elsewhere := "the stack stands elsewhere: aws.region is eu-west-1, but stack dev stands in eu-central-1"
+	taken := "the stack stands elsewhere: aws.account is " + other + ", but stack dev stands in " + account
+	preview, up := []string{"preview"}, []string{"up", "--yes", "--skip-preview"}
+	for title, test := range map[string]struct {
+		stack   string
+		changes [][2]string
+		env     []string
+		args    []string
+		want    string
+	}{
+		"preview of another region":              {"dev", region, nil, preview, elsewhere},
+		"update to another region":               {"dev", region, nil, up, elsewhere},
+		"update of the account's stack":          {"account", region[:1], nil, up, strings.Replace(elsewhere, "stack dev", "stack account", 1)},
+		"preview of another account":             {"dev", moved, nil, preview, taken},
+		"preview with the other's credentials":   {"dev", moved, there, preview, taken},
+		"update with the other's credentials":    {"dev", moved, there, up, taken},
+		"credentials of another account":         {"dev", nil, there, up, "AWS account ID not allowed: " + other},
+		"the shell's region is not the stack's":  {"dev", nil, []string{"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1"}, preview, ""},
+		"another region in both, and in a shell": {"dev", region, []string{"AWS_REGION=eu-west-1"}, preview, elsewhere},
+	} {
+		t.Run(title, func(t *testing.T) {
+			r := rehearse(t, test.stack)
+			recorded, err := r.Release()
+			require.NoError(t, err)
+			said, made, err := r.TryStanding(context.Background(), recorded, test.changes, test.env, test.args...)
+			assert.Zero(t, made)
+			if test.want == "" {
+				require.NoError(t, err)
+				assert.NotContains(t, said, "+-pulumi:providers:aws")
+				return
+			}
+			require.Error(t, err)
+			assert.Contains(t, said, test.want)
+			assert.NotContains(t, said, "replaced")
+		})
+	}
+}
+
+// TestAKeyThatDoesNotOpenTheState: a stack that stands, whose key is gone, is
+// not ours, or is another stack's, is left as it is.
+func TestAKeyThatDoesNotOpenTheState(t *testing.T) {
+	service := &keyService{}
+	address := httptest.NewServer(service)
+	t.Cleanup(address.Close)
+	s := newStack(t)
+	s.env = append(s.env, append(credentials(), "AWS_ENDPOINT_URL_KMS="+address.URL)...)
+	s.must("stack", "rm", "test", "--yes")
+	const key = "awskms:///arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-00000000000%d?region=eu-central-1&awssdk=v2"
+	config := filepath.Join(s.dir, "Pulumi.test.yaml")
+	s.must("stack", "init", "other", "--secrets-provider", fmt.Sprintf(key, 1))
+	others, err := os.ReadFile(filepath.Join(s.dir, "Pulumi.other.yaml"))
+	require.NoError(t, err)
+	s.must("stack", "init", "test", "--secrets-provider", fmt.Sprintf(key, 1))
+	s.must("config", "set", "--stack", "test", "--secret", "hidden", "battery staple")
+	s.up("--stack", "test")
+	own, err := os.ReadFile(config)
+	require.NoError(t, err)
+	wrapped := regexp.MustCompile(`(?m)^encryptedkey: .*$`)
+	require.Regexp(t, wrapped, string(own))
+	state := filepath.Join(s.backend, ".pulumi", "stacks")
+	before := tree(t, state)
+	for title, test := range map[string]struct {
+		config  []byte
+		refused string
+		want    string
+	}{
+		"deleted":           {own, "KMSInvalidStateException", "KMSInvalidStateException"},
+		"not for us":        {own, "AccessDeniedException", "AccessDeniedException"},
+		"of another stack":  {wrapped.ReplaceAll(own, wrapped.Find(others)), "", "message authentication failed"},
+		"opened, as before": {own, "", ""},
+	} {
+		t.Run(title, func(t *testing.T) {
+			require.NoError(t, os.WriteFile(config, test.config, 0o600))
+			service.refuse.Store(&test.refused)
+			said, ok := s.run("preview", "--stack", "test")
+			assert.Equal(t, test.want == "", ok)
+			assert.Contains(t, said, test.want)
+			if test.want == "" {
+				return
+			}
+			said, ok = s.run("up", "--yes", "--skip-preview", "--stack", "test")
+			assert.False(t, ok)
+			assert.Contains(t, said, test.want)
+			assert.Equal(t, before, tree(t, state), "the state was touched")
+		})
+	}
+}
+
+// tree are the files below a directory, each with the digest of what is in it.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		files[path] = fmt.Sprintf("%x", sha256.Sum256(body))
+		return err
+	}))
+	return files
+}
+
+// keyService wraps data keys as Amazon's key service does, in a form that only
+// it can open, unless it is told to refuse.
+type keyService struct {
+	// refuse is the code with which it refuses to decrypt; empty means that it
+	// does not.
+	refuse atomic.Pointer[string]
+}
+
+func (k *keyService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var asked struct{ Plaintext, CiphertextBlob []byte }
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	answer := map[string]any{"KeyId": "key"}
+	const mark = "wrapped:"
+	switch refuse := k.refuse.Load(); {
+	case r.Header.Get("X-Amz-Target") == "TrentService.Encrypt":
+		answer["CiphertextBlob"] = append([]byte(mark), asked.Plaintext...)
+	case refuse != nil && *refuse != "":
+		w.WriteHeader(http.StatusBadRequest)
+		answer = map[string]any{"__type": *refuse, "message": "this key is not for you"}
+	default:
+		answer["Plaintext"] = bytes.TrimPrefix(asked.CiphertextBlob, []byte(mark))
+	}
+	_ = json.NewEncoder(w).Encode(answer)
 }
 
 // credentials are for services that the test itself runs.

@@ -58,6 +58,46 @@ func TestExamplePlatformPassesThePack(t *testing.T) {
 	out = s.up("--policy-pack", pack())
 	assert.NotContains(t, out, "[mandatory]")
 	assert.Contains(t, out, "slipway@v0.1.0")
+	// The word that is drawn is of a type that no rule knows.
+	assert.Regexp(t, `\d+ rules were held against \d+ resources; no rule is about the other 1, which are of 1 types`, out)
+}
+
+// TestAPanickingRuleStopsAnUpdateAndOthersAreAsked: the engine hears which rule
+// broke and what the others found, and nobody hears a secret.
+func TestAPanickingRuleStopsAnUpdateAndOthersAreAsked(t *testing.T) {
+	const secret = "hunter22"
+	catalogued := filepath.Join("catalogue", "catalogue.go")
+	body, err := os.ReadFile(filepath.Join(pack(), catalogued))
+	require.NoError(t, err)
+	const last = "cloud.Rules(),\n"
+	require.Equal(t, 1, strings.Count(string(body), last))
+	broken := strings.Replace(string(body), last, `cloud.Rules(),
+		rule.Group("test", &rule.Rule{ID: "breaks", Types: []string{rule.ClusterRoleBinding}, Check: func(_ *rule.Stack, r *rule.Resource, _ rule.Limits) []rule.Complaint {
+			panic("cannot bear " + r.Text("metadata", "annotations", "password"))
+		}}),
+`, 1)
+	policies := packWith(t, catalogued, broken)
+	binding := func(name, role, password string) *rule.Resource {
+		r, err := rule.New(rule.ClusterRoleBinding, name, map[string]any{
+			"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+			"metadata": map[string]any{"name": name, "annotations": map[string]any{"password": password}},
+			"roleRef":  map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+			"subjects": []any{map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "somebody"}},
+		})
+		require.NoError(t, err)
+		return r
+	}
+	s := objects(t, rule.NewStack("test", binding("open", "cluster-admin", "none"), binding("hidden", "@hidden cluster-admin", "@hidden "+secret)))
+	for _, args := range [][]string{{"preview"}, {"up", "--yes", "--skip-preview"}} {
+		out, ok := s.run(append(args, "--policy-pack", policies)...)
+		assert.False(t, ok, "%v passed", args)
+		assert.Contains(t, out, "rule breaks panicked on it, which counts as a failure: cannot bear none")
+		assert.Contains(t, out, "[mandatory]  no-cluster-admin  (")
+		if args[0] == "preview" {
+			assert.Contains(t, out, "rule breaks panicked on it, which counts as a failure; the resource holds a secret, so the cause is not shown")
+		}
+		assert.NotContains(t, out, secret)
+	}
 }
 
 // TestBadChangesAreStoppedByTheEngine: the pack stops an update, and says which

@@ -54,7 +54,8 @@ var awsPokes = map[string]struct{ before, change func(*stacks.Settings) }{
 	"aws.cluster.admins": poked(func(a *stacks.AWS) {
 		a.Cluster.Admins = append(slices.Clone(a.Cluster.Admins), "arn:aws:iam::111122223333:role/other")
 	}),
-	"aws.cluster.viewers": poked(func(a *stacks.AWS) { a.Cluster.Viewers = nil }),
+	"aws.cluster.auditors": poked(func(a *stacks.AWS) { a.Cluster.Auditors = nil }),
+	"aws.cluster.viewers":  poked(func(a *stacks.AWS) { a.Cluster.Viewers = nil }),
 	"aws.cluster.addOns": poked(func(a *stacks.AWS) {
 		a.Cluster.AddOns = maps.Clone(a.Cluster.AddOns)
 		a.Cluster.AddOns["coredns"] = "v1.99.0-eksbuild.1"

@@ -119,12 +119,15 @@ func obliging(settings stacks.Settings) func(pulumi.MockCallArgs) (resource.Prop
 		if err != nil {
 			return nil, err
 		}
-		if args.Token == "aws:index/getCallerIdentity:getCallerIdentity" {
+		switch args.Token {
+		case "aws:index/getRegion:getRegion":
+			answer["name"] = resource.NewProperty(settings.AWS.Region)
+		case "aws:index/getCallerIdentity:getCallerIdentity":
 			answer["accountId"] = resource.NewProperty(settings.AWS.Account)
 			if admins := settings.AWS.Cluster.Admins; len(admins) > 0 {
 				answer["arn"] = resource.NewProperty(admins[0])
 			}
-		} else {
+		default:
 			var zones []resource.PropertyValue
 			for _, zone := range settings.AWS.Network.Zones {
 				zones = append(zones, resource.NewProperty(zone))

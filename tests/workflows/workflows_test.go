@@ -28,6 +28,7 @@ type workflow struct {
 }
 
 type job struct {
+	If          string
 	Needs       string
 	Environment string
 	Permissions map[string]string
@@ -38,10 +39,11 @@ type job struct {
 	Steps       []step
 }
 
-// TestIdentitiesAreOfEnvironments: a role of the account is taken only where
-// GitHub guards an environment, since it can be made to show what the state hides.
-// What a pull request runs nobody has read yet, so it takes none.
-func TestIdentitiesAreOfEnvironments(t *testing.T) {
+// TestIdentitiesAreGuarded: a role of the account is taken only where GitHub
+// guards an environment, or a role that only reads, by what was reviewed: either
+// can be made to show what the state hides. What a pull request runs nobody has
+// read yet, so it takes none.
+func TestIdentitiesAreGuarded(t *testing.T) {
 	for name, w := range read(t) {
 		for id, j := range w.Jobs {
 			for _, s := range j.Steps {
@@ -49,12 +51,32 @@ func TestIdentitiesAreOfEnvironments(t *testing.T) {
 					continue
 				}
 				assert.NotEqual(t, "preview.yaml", name, "%s: the code of a pull request gets an identity", id)
-				assert.NotEmpty(t, j.Environment, "%s of %s takes %s without an environment", id, name, s.With["role-to-assume"])
+				role := s.With["role-to-assume"]
+				if strings.Contains(role, "SLIPWAY_DRIFT_ROLE") {
+					assert.Contains(t, j.If, "github.ref == 'refs/heads/main'", "%s of %s takes %s for any branch", id, name, role)
+					assert.Empty(t, j.Environment, "the token of an environment's run does not name the branch that %s trusts", role)
+					continue
+				}
+				assert.NotEmpty(t, j.Environment, "%s of %s takes %s without an environment", id, name, role)
 			}
 			if name == "preview.yaml" {
 				assert.NotContains(t, j.Permissions, "id-token", id)
 			}
 		}
+	}
+}
+
+// TestDriftWaitsForNobody: every night, with a role that only reads.
+func TestDriftWaitsForNobody(t *testing.T) {
+	for id, j := range read(t)["drift.yaml"].Jobs {
+		assert.Empty(t, j.Environment, "%s waits for approval", id)
+		var roles []string
+		for _, s := range j.Steps {
+			if role := s.With["role-to-assume"]; role != "" {
+				roles = append(roles, role)
+			}
+		}
+		assert.Equal(t, []string{"${{ vars[format('SLIPWAY_DRIFT_ROLE_{0}', matrix.stack)] }}"}, roles)
 	}
 }
 

@@ -93,6 +93,8 @@ func Answer(role string) func(pulumi.MockCallArgs) (resource.PropertyMap, error)
 
 func answer(role string, args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	switch args.Token {
+	case "aws:index/getRegion:getRegion":
+		return texts(map[string]string{"id": Region, "name": Region}), nil
 	case "aws:index/getCallerIdentity:getCallerIdentity":
 		return texts(map[string]string{
 			"accountId": Account, "arn": "arn:aws:sts::" + Account + ":assumed-role/" + role + "/ci", "id": Account, "userId": "AROA:ci",

@@ -18,7 +18,8 @@ type object struct{ pulumi.CustomResourceState }
 type provider struct{ pulumi.ProviderResourceState }
 
 // resource is one line of the list. In its properties the text @pet stands for
-// a word that is drawn when the stack is updated and not known before.
+// a word that is drawn when the stack is updated and not known before, and a
+// text that begins with @hidden is secret.
 type resource struct {
 	Type   string         `json:"type"`
 	Name   string         `json:"name"`
@@ -79,6 +80,9 @@ func input(value any, pet *random.RandomPet) pulumi.Input {
 		}
 		return a
 	case string:
+		if hidden, found := strings.CutPrefix(v, "@hidden "); found {
+			return pulumi.ToSecret(pulumi.String(hidden))
+		}
 		if before, after, found := strings.Cut(v, "@pet"); found {
 			return pulumi.Sprintf("%s%s%s", before, pet.ID(), after)
 		}
