@@ -19,6 +19,7 @@ from botocore.model import ServiceModel
 # The call that makes, or sets, a type of resource.
 CALLS = {
     "aws_autoscaling_attachment": ("autoscaling", "AttachTrafficSources"),
+    "aws_autoscaling_schedule": ("autoscaling", "PutScheduledUpdateGroupAction"),
     "aws_budgets_budget": ("budgets", "CreateBudget.Budget"),
     "aws_ce_anomaly_monitor": ("ce", "CreateAnomalyMonitor.AnomalyMonitor"),
     "aws_ce_anomaly_subscription": (
