@@ -121,7 +121,9 @@ func backupQuery(stack *string) *cobra.Command {
 	return restoring(&cobra.Command{
 		Use: "query SQL", Short: "Ask what was in the database", Args: cobra.ExactArgs(1),
 		Example: `  slipway backup query --at "2026-11-30 14:05:00" "select * from items where name = 'anvil'"`,
-	}, stack, func(moment string, args []string) []string { return []string{member, "restored", moment, "query", args[0]} })
+	}, stack, func(moment string, args []string) []string {
+		return []string{member, "restored", moment, "query", args[0]}
+	})
 }
 
 func backupDump(stack *string) *cobra.Command {

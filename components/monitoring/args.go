@@ -2,6 +2,7 @@ package monitoring
 
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
 	"slipway.dev/slipway/components/monitoring/rules"
 )
 
