@@ -14,9 +14,7 @@ import (
 func (s *Stack) Outputs(ctx context.Context, secrets bool) (map[string]any, error) {
 	if !secrets {
 		outputs, err := s.storedOutputs(ctx)
-		// Pulumi Cloud keeps no file, and of a stack that is not there pulumi
-		// itself says what to do.
-		if !errors.Is(err, backend.ErrService) && !errors.Is(err, backend.ErrNotFound) {
+		if !errors.Is(err, errElsewhere) {
 			return outputs, err
 		}
 	}
@@ -31,16 +29,23 @@ func (s *Stack) Outputs(ctx context.Context, secrets bool) (map[string]any, erro
 	return outputs, nil
 }
 
+// errElsewhere is returned where only pulumi can tell: it knows more kinds of
+// backend, and what to do about a stack that is not there.
+var errElsewhere = errors.New("there is no file to read")
+
 // storedOutputs reads them from the file that the backend keeps. Pulumi takes
 // half a second of processor time for the same: it opens every secret of the
 // stack first.
 func (s *Stack) storedOutputs(ctx context.Context) (map[string]any, error) {
 	stack, err := s.Backend(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errElsewhere, err)
 	}
 	defer func() { _ = stack.Close() }()
 	raw, err := stack.Checkpoint(ctx)
+	if errors.Is(err, backend.ErrNotFound) {
+		return nil, fmt.Errorf("%w: %w", errElsewhere, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,9 +14,11 @@ import (
 // There is no pulumi here to ask instead.
 func TestOutputsComeFromTheFileWithSecretsMasked(t *testing.T) {
 	stack := checkout(t, "config: {}\n")
+	_, err := stack.Outputs(t.Context(), false)
+	require.ErrorContains(t, err, "no pulumi", "pulumi knows more backends")
 	place := filepath.Join(paths.Pulumi(), ".pulumi", "stacks", "slipway")
 	require.NoError(t, os.MkdirAll(place, 0o700))
-	_, err := stack.Outputs(t.Context(), false)
+	_, err = stack.Outputs(t.Context(), false)
 	require.ErrorContains(t, err, "no pulumi", "a stack that is not there is pulumi's to speak of")
 
 	write := func(resources string) {
