@@ -61,7 +61,10 @@ def test_what_migrates_is_listed_whole() -> None:
     listed = {
         line for line in (app / "migrating.txt").read_text().splitlines() if line and line[0] != "#"
     }
-    script = "import sys, slipway_api.__main__; print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('slipway_api')))"
+    script = (
+        "import sys, slipway_api.__main__;"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('slipway_api')))"
+    )
     imported = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     ).stdout.split()

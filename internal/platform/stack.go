@@ -214,8 +214,8 @@ const workersVariable = "PULUMI_PARALLEL"
 
 // collecting is how often the engine and what it starts collect their garbage,
 // unless the person's environment says otherwise. They live for seconds and keep
-// most of what they read, so collecting it over and over took a sixth of their
-// processor time. Near the limit, per process, they collect as often as before.
+// most of what they read, so collecting it over and over took a tenth or more
+// of their processor time. Near the limit, per process, they collect as often as before.
 var collecting = []string{"GOGC=400", "GOMEMLIMIT=2GiB"}
 
 // command is pulumi in the checkout with the stack's environment. Ctrl-C
