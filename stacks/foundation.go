@@ -29,6 +29,10 @@ type Foundation struct {
 	// Images is where the images built from this checkout are pulled from: a host
 	// and path, to which their own path is added.
 	Images string
+	// Migrator is the repository of the image that migrates the service's database,
+	// under the tag of what that is made of. Empty where none is kept: then every
+	// release migrates with its own image.
+	Migrator string
 	// Proxy is the repository of the proxy's image, StateMetrics that of
 	// kube-state-metrics, and CertManager where cert-manager's are. All are built
 	// from upstream's sources.

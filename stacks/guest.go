@@ -56,6 +56,7 @@ func layGuest(ctx *pulumi.Context, settings Settings) (Foundation, error) {
 		Namespaces:  Namespaces{API: name + "-api", Database: name + "-database", Ingress: guest.IngressNamespace},
 		APINetworks: settings.Cluster.APINetworks,
 		Images:      localImages,
+		Migrator:    localImages + migratorRepository,
 		Way:         Way{Pin: settings.Ingress.Addresses[0]},
 		// What a guest remembers goes with it.
 		RetainClass: class, StandardClass: class,

@@ -71,7 +71,8 @@ func layLocal(ctx *pulumi.Context, settings Settings, versions Versions) (Founda
 		Kubeconfig:  existing.Kubeconfig,
 		Namespaces:  ownNamespaces(),
 		APINetworks: settings.Cluster.APINetworks, NodeNetworks: settings.Cluster.NodeNetworks,
-		Images: localImages,
+		Images:   localImages,
+		Migrator: localImages + migratorRepository,
 		// The names that upstream's own images have, though the lab builds them.
 		Proxy: "docker.io/library/traefik", CertManager: certificates.DefaultRegistry,
 		StateMetrics: "registry.k8s.io/kube-state-metrics/kube-state-metrics",

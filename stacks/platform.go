@@ -210,6 +210,9 @@ func (b *builder) api(authority *certificates.Certificates, ingress *traefik.Tra
 		PreparedStatements: postgres.PreparedStatements,
 		Namespace:          b.foundation.Namespaces.Database, Ready: database.Ready,
 	}
+	if b.foundation.Migrator != "" {
+		args.Migrators = map[string]string{built: b.foundation.Migrator + ":" + b.versions.Migrations}
+	}
 	args.Ingress.Ready = ingress.Ready
 	args.Certificate.IssuerName, args.Certificate.IssuerKind = authority.PublicIssuerName, authority.IssuerKind
 	_, err := fastapi.New(b.ctx, "api", args, b.foundation.Cluster)

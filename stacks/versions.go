@@ -20,6 +20,7 @@ const (
 // the foundation pulls them from.
 const (
 	apiRepository      = "/api"
+	migratorRepository = "/migrations"
 	postgresRepository = "/postgres"
 	poolerRepository   = "/pgbouncer"
 
@@ -57,6 +58,9 @@ type Versions struct {
 	// API, Postgres, Pooler, Monitoring, Discovery and Collector are tags of our
 	// own images.
 	API, Postgres, Pooler, Monitoring, Discovery, Collector string
+	// Migrations is the tag of the image that only migrates; see
+	// source.Migrations.
+	Migrations string
 }
 
 // ReadVersions reads the pins and hashes the sources of a checkout.
@@ -97,6 +101,10 @@ func ReadVersions(checkout string) (Versions, error) {
 		if *built.tag, err = source.Tag(filepath.Join(checkout, filepath.FromSlash(built.dir))); err != nil {
 			return Versions{}, err
 		}
+	}
+	var err error
+	if v.Migrations, err = source.Migrations(checkout); err != nil {
+		return Versions{}, err
 	}
 	return v, nil
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -52,6 +53,26 @@ def test_the_migrations_of_this_version_are_in_order() -> None:
     found = schema.load()
     assert [m.version for m in found] == list(range(1, len(found) + 1))
     assert found[0].phase == "expand"
+
+
+def test_what_migrates_is_listed_whole() -> None:
+    """What is not listed can change without a new migration Job."""
+    app = Path(__file__).parent.parent
+    listed = {
+        line for line in (app / "migrating.txt").read_text().splitlines() if line and line[0] != "#"
+    }
+    script = (
+        "import sys, slipway_api.__main__;"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('slipway_api')))"
+    )
+    imported = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
+    package = Path(migrate.__file__).parent
+    assert len(imported) > 3
+    assert {f"src/slipway_api/{Path(file).relative_to(package)}" for file in imported} <= listed
+    assert {"Dockerfile", "requirements.txt", "src/slipway_api/migrations"} <= listed
+    assert [name for name in listed if not (app / name).exists()] == []
 
 
 @pytest.mark.parametrize("pooled", [False, True])

@@ -47,6 +47,11 @@ type Args struct {
 	// Active colour gets every request.
 	Images map[Colour]string
 	Active Colour
+	// Migrators are images that migrate the database for a release, by the image
+	// of that release, each with a tag that changes whenever its migrations or
+	// what runs them do. A new release with the same migrator waits for no
+	// migration. A release that has none here migrates with its own image.
+	Migrators map[string]string
 
 	// Scaling bounds the number of pods per release.
 	Scaling Scaling

@@ -4,7 +4,7 @@
 // # What it creates
 //
 // A closed namespace with restricted pod security; configuration, and the
-// database password as a mounted file; one migration Job per image; a
+// database password as a mounted file; one migration Job per migrator; a
 // Deployment, Service, HorizontalPodAutoscaler and PodDisruptionBudget per
 // release; the certificate of its host; the routes by which Traefik reaches
 // it; and network policies that allow exactly those flows.

@@ -1,6 +1,7 @@
 package fastapi_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -191,6 +192,46 @@ func TestANewImageIsANewJobButTheSameDeployment(t *testing.T) {
 	}
 	if got := d.Text(`spec.template.metadata.labels["app.kubernetes.io/version"]`); got != "src-ffffffffffff" {
 		t.Errorf("its pods are labelled version %q", got)
+	}
+}
+
+func TestAReleaseThatMigratesAsBeforeKeepsItsJob(t *testing.T) {
+	release := func(image, migrator string) (*componenttest.Graph, componenttest.Node) {
+		a := args()
+		a.Image, a.Migrators = image, map[string]string{image: migrator}
+		g := recorded(t, a)
+		jobs := g.Of(jobs)
+		if len(jobs) != 1 {
+			t.Fatalf("%d migrations for one release", len(jobs))
+		}
+		return g, jobs[0]
+	}
+	g, first := release("example.test/api:src-1", "example.test/migrations:src-m")
+	if !dependsOn(g.One(t, deployments, "api-deployment"), first.Name) {
+		t.Error("pods may start before their migration has succeeded")
+	}
+	if got := first.Text("spec.template.spec.containers[0].image"); got != "example.test/migrations:src-m" {
+		t.Errorf("%s migrates", got)
+	}
+	_, second := release("example.test/api:src-2", "example.test/migrations:src-m")
+	if first.Name != second.Name || !first.Inputs.DeepEquals(second.Inputs) {
+		t.Errorf("the next release runs %s again:\n%v\n%v", first.Name, first.Inputs, second.Inputs)
+	}
+	g, third := release("example.test/api:src-3", "example.test/migrations:src-n")
+	if third.Name == first.Name || !dependsOn(g.One(t, deployments, "api-deployment"), third.Name) {
+		t.Error("other migrations do not run before the pods that need them")
+	}
+}
+
+func TestAMigratorIsOfOneReleaseAndHasATag(t *testing.T) {
+	a := blueGreen(fastapi.Blue)
+	a.Migrators = map[string]string{a.Images[fastapi.Blue]: "example.test/migrations:src-m"}
+	g := recorded(t, a)
+	g.One(t, jobs, "api-migrate-src-m")
+	g.One(t, jobs, "api-migrate-src-g")
+	a.Migrators = map[string]string{"x": "example.test/migrations"}
+	if faults := fmt.Sprint(a.Faults()); !strings.Contains(faults, `migrators["x"]: `) {
+		t.Errorf("faults are %s", faults)
 	}
 }
 

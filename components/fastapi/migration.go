@@ -21,10 +21,10 @@ const (
 	migrationRetries = 4
 )
 
-// migrate declares one Job per image, called after the image's tag, and
-// returns them. A new image is a new Job, which has to succeed before pods of
-// that image start; pods of the old image serve meanwhile, and the old Job
-// goes last.
+// migrate declares one Job per image that migrates, called after the image's
+// tag, and returns them. A new image is a new Job, which has to succeed before
+// pods of its release start; pods of the old release serve meanwhile, and the
+// old Job goes last. A release whose migrator stays finds its Job finished.
 //
 // A finished Job stays until its image goes. Deleting it by a time to live
 // would make the cluster differ from the state an hour after every release:
@@ -32,7 +32,7 @@ const (
 func (b *builder) migrate(after []pulumi.Resource) ([]pulumi.Resource, error) {
 	after = append(append([]pulumi.Resource(nil), after...), b.plan.Database.Ready...)
 	var jobs []pulumi.Resource
-	for _, r := range b.plan.images() {
+	for _, r := range b.plan.migrators() {
 		name := b.name + "-migrate-" + r.version
 		pod := b.pod(b.container(r, "migrate", "migrate"))
 		// The Job retries with a pod of its own, which leaves a log per attempt.

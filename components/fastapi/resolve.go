@@ -31,17 +31,28 @@ type release struct {
 // blueGreen reports whether releases are told apart by weight.
 func (p plan) blueGreen() bool { return p.Strategy == BlueGreen }
 
-// images returns each distinct image once, in a fixed order.
-func (p plan) images() []release {
+// migrators returns each distinct image that migrates once, in a fixed order.
+func (p plan) migrators() []release {
 	seen := map[string]bool{}
 	var distinct []release
 	for _, r := range p.releases {
+		r = p.migrator(r)
 		if !seen[r.image] {
 			seen[r.image] = true
 			distinct = append(distinct, r)
 		}
 	}
 	return distinct
+}
+
+// migrator is what migrates for a release.
+func (p plan) migrator(r release) release {
+	image, ok := p.Migrators[r.image]
+	if !ok {
+		return r
+	}
+	version, _ := Version(image) // resolve has checked it
+	return release{name: r.name, image: image, version: version}
 }
 
 // Faults returns everything wrong with the arguments, defaults filled in. New
@@ -67,6 +78,11 @@ func resolve(name string, args Args) (plan, []Fault) {
 		fault("drain."+f.Path, "%s", f.Problem)
 	}
 	p.releases = p.resolveReleases(name, fault)
+	for _, image := range slices.Sorted(maps.Keys(p.Migrators)) {
+		if _, err := Version(p.Migrators[image]); err != nil {
+			fault(fmt.Sprintf("migrators[%q]", image), "%s", err)
+		}
+	}
 	return p, faults
 }
 
@@ -75,7 +91,7 @@ func (p *plan) defaults() {
 	if len(p.Paths) == 0 {
 		p.Paths = DefaultPaths()
 	}
-	p.Images = maps.Clone(p.Images)
+	p.Images, p.Migrators = maps.Clone(p.Images), maps.Clone(p.Migrators)
 	p.Strategy = cmp.Or(p.Strategy, Rolling)
 	p.Scaling = Scaling{
 		Min: cmp.Or(p.Scaling.Min, 2), Max: cmp.Or(p.Scaling.Max, 6),

@@ -151,3 +151,46 @@ func Secret(value any) (text string, ok bool) {
 	}
 	return "", true
 }
+
+// Masked stands in place of a secret, as in what pulumi prints.
+const Masked = "[secret]"
+
+// Outputs are the stack's outputs with every secret in them masked, as
+// `pulumi stack output --json` prints them. A stack that was never updated has
+// none.
+func (s *State) Outputs() map[string]any {
+	outputs := map[string]any{}
+	for i := range s.Resources {
+		if r := &s.Resources[i]; r.Type == rootType && !r.Delete {
+			for name, value := range r.Outputs {
+				outputs[name] = mask(value)
+			}
+			break
+		}
+	}
+	return outputs
+}
+
+// rootType is the type of the one resource that every other belongs to.
+const rootType = "pulumi:pulumi:Stack"
+
+func mask(value any) any {
+	if _, secret := Secret(value); secret {
+		return Masked
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		masked := make(map[string]any, len(value))
+		for key, element := range value {
+			masked[key] = mask(element)
+		}
+		return masked
+	case []any:
+		masked := make([]any, len(value))
+		for i, element := range value {
+			masked[i] = mask(element)
+		}
+		return masked
+	}
+	return value
+}

@@ -1,7 +1,11 @@
 package image
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"slipway.dev/slipway/stacks/source"
 )
@@ -9,6 +13,7 @@ import (
 // The images that are built from a directory of this repository.
 const (
 	API        = "slipway.dev/api"
+	Migrations = "slipway.dev/migrations"
 	Postgres   = "slipway.dev/postgres"
 	PgBouncer  = "slipway.dev/pgbouncer"
 	Monitoring = "slipway.dev/monitoring"
@@ -31,7 +36,7 @@ const certManager = "v1.11.5"
 // catalog lists every image the lab and the stack run. Versions equal those
 // pinned in tools/go.mod; a test compares them.
 func catalog(checkout string) []Spec {
-	return append([]Spec{
+	return slices.Concat([]Spec{
 		{
 			Ref: "registry.k8s.io/pause:3.10", Kind: Program, From: pauseDir,
 			program: &program{Path: "/pause", Entrypoint: []string{"/pause"}, User: "65535:65535"},
@@ -72,13 +77,30 @@ func catalog(checkout string) []Spec {
 		certManagerSpec("controller"),
 		certManagerSpec("webhook"),
 		certManagerSpec("cainjector"),
-	},
+	}, []Spec{
 		dockerfileSpec(checkout, Postgres, "images/postgres"),
 		dockerfileSpec(checkout, PgBouncer, "images/pgbouncer"),
 		dockerfileSpec(checkout, Monitoring, "images/monitoring"),
 		dockerfileSpec(checkout, API, "app"),
 		collectorSpec(checkout),
-	)
+	}, migrationsSpec(checkout))
+}
+
+// migrationsSpec is the service's image again, under a tag that a release keeps
+// when it migrates as the one before. It is built from the stages that the
+// service's own build left behind. Commits that are older than it have none.
+func migrationsSpec(checkout string) []Spec {
+	if _, err := os.Stat(filepath.Join(checkout, filepath.FromSlash(source.Migrating))); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	spec := Spec{Ref: Migrations, Kind: Dockerfile, From: "app"}
+	tag, err := source.Migrations(checkout)
+	if err != nil {
+		spec.fault = err
+		return []Spec{spec}
+	}
+	spec.Ref = Migrations + ":" + tag
+	return []Spec{spec}
 }
 
 // collectorSpec is the image of the log collector, a program of this checkout.

@@ -5,10 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/mod/modfile"
+
+	"slipway.dev/slipway/stacks/source"
 )
 
 // pinned maps the tools that images hold to the modules that pin them.
@@ -128,5 +131,21 @@ func TestDockerfilesStartFromTheBase(t *testing.T) {
 		if err := checkDockerfile(filepath.Join(checkoutDir, spec.From, "Dockerfile")); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestACommitWithoutTheListHasNoImageThatMigrates(t *testing.T) {
+	migrates := func(s Spec) bool { return s.Repository() == Migrations }
+	at := slices.IndexFunc(catalog(checkoutDir), migrates)
+	if at < 0 || catalog(checkoutDir)[at].fault != nil {
+		t.Error("this checkout has no image that migrates")
+	}
+	older := t.TempDir()
+	if slices.ContainsFunc(catalog(older), migrates) {
+		t.Error("an image that nothing runs would be built, and fail")
+	}
+	write(t, older, map[string]string{source.Migrating: "gone.py\n"})
+	if at := slices.IndexFunc(catalog(older), migrates); at < 0 || catalog(older)[at].fault == nil {
+		t.Error("what is listed and not there is no fault")
 	}
 }

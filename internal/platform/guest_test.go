@@ -211,6 +211,6 @@ func TestAPreviewBringsItsImagesAndNoLab(t *testing.T) {
 	for _, name := range []string{"lab", "image docker.io/library/traefik"} {
 		require.NotContains(t, tasks, name)
 	}
-	require.ElementsMatch(t, []string{"image slipway.dev/api", "image slipway.dev/postgres", "image slipway.dev/pgbouncer"}, tasks["load images"].Needs)
+	require.ElementsMatch(t, []string{"image slipway.dev/api", "image slipway.dev/migrations", "image slipway.dev/postgres", "image slipway.dev/pgbouncer"}, tasks["load images"].Needs)
 	require.Contains(t, tasks, "stack pr-1")
 }

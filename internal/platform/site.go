@@ -176,6 +176,10 @@ func (s *Site) lab(nodes int) []task.Task {
 		if _, there, err := s.Images.Find(spec); err == nil && there {
 			continue
 		}
+		// The one has every stage of the other; at once, both would build them.
+		if api := "image " + image.API; spec.Repository() == image.Migrations && slices.Contains(load, api) {
+			needs = append(needs, api)
+		}
 		name := "image " + spec.Repository()
 		tasks = append(tasks, task.Task{Name: name, Needs: needs, Run: func(ctx context.Context, log io.Writer) error {
 			_, err := s.Images.Ensure(ctx, log, spec.Ref)

@@ -54,6 +54,7 @@ func TestColdUpWaitsOnlyForWhatItNeeds(t *testing.T) {
 	require.ElementsMatch(t, []string{kube, router, "Debian packages"}, tasks["lab"].Needs)
 	require.Equal(t, []string{toolchain.TaskName("pulumi-language-go")}, tasks["program"].Needs)
 	require.Contains(t, tasks["load images"].Needs, "image slipway.dev/pgbouncer")
+	require.Contains(t, tasks["image slipway.dev/migrations"].Needs, "image slipway.dev/api", "they share stages")
 	require.Equal(t, []string{"Debian packages"}, tasks["image slipway.dev/pgbouncer"].Needs)
 	// Tools that share packages follow each other; the others run beside them.
 	require.Contains(t, tasks[router].Needs, kube)

@@ -60,7 +60,7 @@ func (a *run) decide(ctx context.Context, place string) (old *platform.Stack, pl
 }
 
 // ask lays the old program out at place, brings what it needs, and has the
-// engine propose.
+// engine propose, which needs none of it.
 func (a *run) ask(ctx context.Context, place string) (*platform.Stack, string, error) {
 	target := a.result.Target
 	if err := revision.LayOut(ctx, a.Stack.Checkout, target.Commit, place); err != nil {
@@ -74,14 +74,24 @@ func (a *run) ask(ctx context.Context, place string) (*platform.Stack, string, e
 		return nil, "", fmt.Errorf("going back to entry %d: %w", target.Number, err)
 	}
 	a.phase("worktree")
-	if a.Prepare != nil && !a.DryRun {
-		if err := a.Prepare(ctx, place, a.out); err != nil {
-			return nil, "", fmt.Errorf("preparing what entry %d needs: %w", target.Number, err)
-		}
-		a.phase("images")
-	}
 	plan := filepath.Join(place, ".slipway", "plan.json")
-	return old, plan, a.propose(ctx, old, plan)
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() error { return a.propose(ctx, old, plan) })
+	if a.Prepare != nil && !a.DryRun {
+		begun := time.Now()
+		var bringing time.Duration
+		work.Go(func() error {
+			defer func() { bringing = time.Since(begun) }()
+			if err := a.Prepare(ctx, place, a.out); err != nil {
+				return fmt.Errorf("preparing what entry %d needs: %w", target.Number, err)
+			}
+			return nil
+		})
+		defer func() {
+			a.result.Phases = append(a.result.Phases, Phase{Name: "images", Took: bringing, Beside: true})
+		}()
+	}
+	return old, plan, work.Wait()
 }
 
 func (a *run) lookForDrift(ctx context.Context) error {

@@ -34,30 +34,42 @@ var ignored = map[string]bool{
 // symbolic link counts as its target's text. Directories that tests and caches
 // use are left out, and so are compiled Python files.
 func Tag(dir string) (string, error) {
+	return tag(dir, ".")
+}
+
+// Part is Tag over the named files and directories below dir alone. Their order
+// matters.
+func Part(dir string, names ...string) (string, error) { return tag(dir, names...) }
+
+func tag(dir string, names ...string) (string, error) {
 	sum := sha256.New()
 	files := 0
-	// WalkDir visits in lexical order, so the hash is stable.
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() {
-			if path != dir && ignored[entry.Name()] {
-				return filepath.SkipDir
+	for _, name := range names {
+		before := files
+		top := filepath.Join(dir, filepath.FromSlash(name))
+		// WalkDir visits in lexical order, so the hash is stable.
+		err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return err
 			}
-			return nil
+			if entry.IsDir() {
+				if path != top && ignored[entry.Name()] {
+					return filepath.SkipDir
+				}
+				return nil
+			}
+			if strings.HasSuffix(entry.Name(), ".pyc") {
+				return nil
+			}
+			files++
+			return add(sum, dir, path, entry)
+		})
+		if err != nil {
+			return "", fmt.Errorf("hashing %s: %w", top, err)
 		}
-		if strings.HasSuffix(entry.Name(), ".pyc") {
-			return nil
+		if files == before {
+			return "", fmt.Errorf("hashing %s: %w", top, ErrEmpty)
 		}
-		files++
-		return add(sum, dir, path, entry)
-	})
-	if err != nil {
-		return "", fmt.Errorf("hashing %s: %w", dir, err)
-	}
-	if files == 0 {
-		return "", fmt.Errorf("hashing %s: %w", dir, ErrEmpty)
 	}
 	return "src-" + hex.EncodeToString(sum.Sum(nil))[:digits], nil
 }

@@ -162,7 +162,7 @@ func (b *bench) rollbacks(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(clone, "app", "src", "slipway_api", "__init__.py")
+	file := filepath.Join(clone, "app", "src", "slipway_api", "routes.py")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,9 +48,21 @@ func TestRollbackAndForwardAgain(t *testing.T) {
 	s.refused(refused, unfit)
 	assert.NotContains(t, s.git("worktree", "list"), "\n", "a worktree was left")
 
-	result = s.mustRollBack(s.to("1"))
+	// What the old program needs is brought beside the preview, and not being
+	// able to bring it is a refusal.
+	refused = s.to("1")
+	refused.Prepare = func(context.Context, string, io.Writer) error { return unfit }
+	s.refused(refused, unfit)
+
+	brought := s.to("1")
+	brought.Prepare = func(_ context.Context, worktree string, _ io.Writer) error {
+		assert.DirExists(t, worktree)
+		return nil
+	}
+	result = s.mustRollBack(brought)
 	assert.True(t, result.Applied)
 	t.Log(result.Phases)
+	assert.Contains(t, phases(result), "images")
 	back := s.outputs()
 	assert.Equal(t, "hello", back["greeting"], "the recorded configuration")
 	assert.NotContains(t, back, "lamp")
@@ -97,4 +110,12 @@ func TestRollbackRefusesToLoseData(t *testing.T) {
 			assert.Contains(t, s.refused(s.to("1"), rollback.ErrData), tc.want)
 		})
 	}
+}
+
+func phases(result *rollback.Result) []string {
+	var names []string
+	for _, phase := range result.Phases {
+		names = append(names, phase.Name)
+	}
+	return names
 }

@@ -153,7 +153,7 @@ func TestEverySettingChangesTheGraph(t *testing.T) {
 	// Upstream definitions are large and no setting reaches them.
 	versions := stacks.Versions{
 		Admission: filepath.Join(checkout, "stacks", "admission"),
-		Traefik:   "v3.0.0", CertManager: "v1.0.0", CoreDNS: "v1.0.0", API: "a", Postgres: "p", Pooler: "p", Monitoring: "m", Discovery: "d",
+		Traefik:   "v3.0.0", CertManager: "v1.0.0", CoreDNS: "v1.0.0", API: "a", Migrations: "n", Postgres: "p", Pooler: "p", Monitoring: "m", Discovery: "d",
 		StateMetrics: "v2.0.0", Collector: "c",
 		TraefikCRDs: definitions(t, "traefik.io", "ingressroutes", "middlewares", "serverstransports",
 			"tlsoptions", "tlsstores", "traefikservices", "ingressroutetcps", "ingressrouteudps", "middlewaretcps", "serverstransporttcps"),
