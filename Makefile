@@ -104,7 +104,7 @@ dash: bootstrap ## Show a stack's figures on a web page of this machine
 dash-test: bootstrap ## The page of `make dash`, in a real browser, from a real Prometheus
 	@$(SLIPWAY) test dash
 
-test: bootstrap ## What CI runs, two suites at once: linters, unit, service, engine, lab and end-to-end tests
+test: bootstrap ## What CI runs, three suites at once: linters, unit, service, engine, lab and end-to-end tests
 	@$(SLIPWAY) test
 
 judges: bootstrap ## Hold what the stacks declare to judges that are not ours, such as checkov
