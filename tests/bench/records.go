@@ -131,32 +131,17 @@ const rollbackRuns = 20
 // rollbacks goes from one image of the service to the next and back, in a
 // clone of the checkout, and ends with the checkout's own version.
 func (b *bench) rollbacks(ctx context.Context) (err error) {
-	parent, err := os.MkdirTemp("", "slipway-bench-")
+	clone, done, err := b.clone(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(parent) }()
-	defer func() {
-		_, back := harness.Slipway(context.WithoutCancel(ctx), b.platform.Checkout, "up")
-		err = errors.Join(err, back)
-	}()
-	clone := filepath.Join(parent, "clone")
+	defer func() { err = errors.Join(err, done()) }()
 	git := func(args ...string) error {
 		cmd := exec.CommandContext(ctx, "git", append([]string{"-C", clone, "-c", "user.name=bench", "-c", "user.email=bench@example.test"}, args...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("git %s: %w\n%s", args[0], err, out)
 		}
 		return nil
-	}
-	if out, err := exec.CommandContext(ctx, "git", "clone", "--quiet", "--no-hardlinks", b.platform.Checkout, clone).CombinedOutput(); err != nil {
-		return fmt.Errorf("git clone: %w\n%s", err, out)
-	}
-	bin := filepath.Join(clone, ".slipway", "bin")
-	if err := os.MkdirAll(bin, 0o755); err != nil {
-		return err
-	}
-	if err := os.Symlink(filepath.Join(b.platform.Checkout, ".slipway", "bin", "slipway"), filepath.Join(bin, "slipway")); err != nil {
-		return err
 	}
 	first, err := b.release(ctx, clone)
 	if err != nil {
@@ -198,6 +183,35 @@ func (b *bench) rollbacks(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// clone makes a clone of the checkout that shares the stack with it. Done takes it
+// away and brings the checkout's own version back.
+func (b *bench) clone(ctx context.Context) (dir string, done func() error, err error) {
+	parent, err := os.MkdirTemp("", "slipway-bench-")
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(parent)
+		}
+	}()
+	dir = filepath.Join(parent, "clone")
+	if out, err := exec.CommandContext(ctx, "git", "clone", "--quiet", "--no-hardlinks", b.platform.Checkout, dir).CombinedOutput(); err != nil {
+		return "", nil, fmt.Errorf("git clone: %w\n%s", err, out)
+	}
+	bin := filepath.Join(dir, ".slipway", "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return "", nil, err
+	}
+	if err := os.Symlink(filepath.Join(b.platform.Checkout, ".slipway", "bin", "slipway"), filepath.Join(bin, "slipway")); err != nil {
+		return "", nil, err
+	}
+	return dir, func() error {
+		_, back := harness.Slipway(context.WithoutCancel(ctx), b.platform.Checkout, "up")
+		return errors.Join(back, os.RemoveAll(parent))
+	}, nil
 }
 
 // release updates from a checkout and returns the number of its entry.
