@@ -34,17 +34,19 @@ type suite struct {
 // time.
 const lanes = 3
 
-// everything is what CI runs, in the order in which suites start.
+// everything is what CI runs, in the order in which suites start. The lab's suites
+// follow each other and take longest, so they begin first; the linters and unit
+// tests, which keep every core busy, wait until little else does.
 func everything(slipway, checkout string) []suite {
 	own := func(args ...string) []string { return append([]string{slipway}, args...) }
 	return []suite{
 		{"lab-test", "", [][]string{own("lab", "down"), own("test", "lab")}},
-		{"check", "", [][]string{own("check")}},
-		{"app-test", "", [][]string{{filepath.Join(checkout, "scripts", "app-test")}}},
-		{"e2e", "lab-test", [][]string{own("test", "e2e")}},
 		{"engine-test", "", [][]string{own("test", "engine")}},
+		{"app-test", "", [][]string{{filepath.Join(checkout, "scripts", "app-test")}}},
 		{"logs-test", "", [][]string{own("test", "logs")}},
 		{"dash-test", "", [][]string{own("test", "dash")}},
+		{"e2e", "lab-test", [][]string{own("test", "e2e")}},
+		{"check", "", [][]string{own("check")}},
 	}
 }
 
