@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -65,10 +66,14 @@ def test_what_migrates_is_listed_whole() -> None:
         "import sys, slipway_api.__main__;"
         "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('slipway_api')))"
     )
-    imported = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True
-    ).stdout.split()
     package = Path(migrate.__file__).parent
+    imported = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(package.parent)},
+    ).stdout.split()
     assert len(imported) > 3
     assert {f"src/slipway_api/{Path(file).relative_to(package)}" for file in imported} <= listed
     assert {"Dockerfile", "requirements.txt", "src/slipway_api/migrations"} <= listed
