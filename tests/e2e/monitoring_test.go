@@ -164,6 +164,8 @@ func TestRulesSeeThePlatform(t *testing.T) {
 	for _, expr := range []string{
 		`slipway:database_leaders:count == 1`,
 		`count(patroni_postgres_streaming == 1)`, `count(slipway:database_lag_bytes)`, `sum(patroni_quorum_standby) + sum(patroni_sync_standby)`,
+		`slipway_backup_completed_timestamp_seconds{type="full"} > 0`, `slipway_backup_archive_checked_timestamp_seconds > 0`,
+		`slipway_backup_drilled_timestamp_seconds`, `count(slipway_backup_failures_total)`,
 		`count(patroni_dcs_last_seen)`, `count(patroni_xlog_received_location)`,
 		`sum(traefik_router_requests_total{router=~".*slipway-api-.+"}) > 0`,
 		`count(traefik_router_request_duration_seconds_bucket{router=~".*slipway-api-.+",le="0.5"})`,
@@ -176,7 +178,7 @@ func TestRulesSeeThePlatform(t *testing.T) {
 		`sum(apiserver_request_total) > 0`, `count(slipway_database_away_seconds)`, `count(slipway_database_waiting)`,
 		`sum(coredns_dns_responses_total{job="cluster-dns"}) > 0`, `sum(coredns_dns_responses_total{job="zones"}) > 0`,
 		`count(container_memory_working_set_bytes{namespace="slipway-api"})`, `count(kube_pod_container_resource_requests)`,
-		`count(kubelet_volume_stats_available_bytes{namespace="slipway-database"}) == 3`, `count(kubelet_volume_stats_inodes_free)`,
+		`count(kubelet_volume_stats_available_bytes{namespace="slipway-database"}) == 4`, `count(kubelet_volume_stats_inodes_free)`,
 		`count(slipway_archive_deleted_bytes_total{reason="size"})`, `count(slipway_archive_failed_writes_total)`,
 		`count(otelcol_receiver_refused_log_records_total)`, `count(otelcol_receiver_failed_log_records_total)`,
 		`count(up{job="collector"} == 1 and on (node) kube_node_status_condition{condition="Ready",status="true"} == 1) == 3`,
