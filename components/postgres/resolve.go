@@ -124,7 +124,8 @@ func (p *plan) defaults() {
 		filled.CheckMinutes = cmp.Or(args.CheckMinutes, 15)
 		filled.DrillDays = cmp.Or(args.DrillDays, 7)
 		if filled.Storage == "" {
-			if bytes, err := parseSize(p.Storage); err == nil {
+			filled.Storage = p.Storage
+			if bytes, err := parseSize(p.Storage); err == nil && args.S3 == nil {
 				filled.Storage = fmt.Sprintf("%dMi", p.repositoryNeeds(bytes)/mebi)
 			}
 		}

@@ -110,6 +110,13 @@ func TestVolumesOfMembersAreCountedByTheirClass(t *testing.T) {
 		"volume, GiB": {300 * 0.0952, 300 * 0.0952}, "volume, IOPS above 3000": {9000 * 0.006, 9000 * 0.006},
 		"volume, MiB/s above 125": {375 * 0.0476, 375 * 0.0476},
 	}, got)
+	request := claims["spec"].(map[string]any)["volumeClaimTemplates"].([]any)[0].(map[string]any)["spec"].(map[string]any)["resources"].(map[string]any)["requests"].(map[string]any)
+	request["storage"] = "102400Mi"
+	inMebi, _ := months(t, resource(t, rule.StatefulSet, "db", claims), resource(t, rule.StorageClass, "retain", class))
+	assert.Equal(t, got, inMebi)
+	request["storage"] = "much"
+	_, unread := months(t, resource(t, rule.StatefulSet, "db", claims), resource(t, rule.StorageClass, "retain", class))
+	assert.Equal(t, []string{`StatefulSet db: the size of its volumes is "much", no quantity`}, unread.Unknown)
 	class["provisioner"] = "rancher.io/local-path"
 	got, e := months(t, resource(t, rule.StatefulSet, "db", claims), resource(t, rule.StorageClass, "retain", class))
 	assert.Empty(t, got)

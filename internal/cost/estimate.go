@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	quantity "k8s.io/apimachinery/pkg/api/resource"
+
 	"slipway.dev/slipway/policies/rule"
 )
 
@@ -243,11 +245,12 @@ func claim(e *estimator, r *rule.Resource, object map[string]any, volumes float6
 	resources, _ := spec["resources"].(map[string]any)
 	requests, _ := resources["requests"].(map[string]any)
 	size, _ := requests["storage"].(string)
-	gib, err := strconv.ParseFloat(strings.TrimSuffix(size, "Gi"), 64)
+	asked, err := quantity.ParseQuantity(size)
 	if err != nil {
-		e.doubt(r, "the size of its volumes is %q, not a number of Gi", size)
+		e.doubt(r, "the size of its volumes is %q, no quantity", size)
 		return
 	}
+	gib := asked.AsApproximateFloat64() / (1 << 30)
 	parameters, _ := class.Value("parameters").(map[string]any)
 	e.volume(r, "volume", map[string]any{
 		"type": parameters["type"], "size": gib, "iops": parameters["iops"], "throughput": parameters["throughput"],
