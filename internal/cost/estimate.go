@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	quantity "k8s.io/apimachinery/pkg/api/resource"
+	sizes "k8s.io/apimachinery/pkg/api/resource"
 
 	"slipway.dev/slipway/policies/rule"
 )
@@ -245,7 +245,7 @@ func claim(e *estimator, r *rule.Resource, object map[string]any, volumes float6
 	resources, _ := spec["resources"].(map[string]any)
 	requests, _ := resources["requests"].(map[string]any)
 	size, _ := requests["storage"].(string)
-	asked, err := quantity.ParseQuantity(size)
+	asked, err := sizes.ParseQuantity(size)
 	if err != nil {
 		e.doubt(r, "the size of its volumes is %q, no quantity", size)
 		return
