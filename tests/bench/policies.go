@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 	"slipway.dev/slipway/policies/catalogue"
 	"slipway.dev/slipway/policies/example"
 	"slipway.dev/slipway/policies/rule"
+	"slipway.dev/slipway/tests/harness"
 )
 
 // judged is how many resources all rules are held against.
@@ -140,29 +142,28 @@ func (b *bench) startPack(ctx context.Context, program string) (took time.Durati
 // since what else the machine does changes from minute to minute: updates that
 // change nothing, and updates that roll the service out with another setting.
 func (b *bench) packInUpdates(ctx context.Context) (err error) {
-	clone, done, err := b.clone(ctx)
+	tools, err := toolchain.Open(b.platform.Checkout)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
-	tools, err := toolchain.Open(clone)
+	stack, err := platform.OpenStack(b.platform.Checkout, platform.Local, tools)
 	if err != nil {
 		return err
 	}
-	stack, err := platform.OpenStack(clone, platform.Local, tools)
-	if err != nil {
-		return err
-	}
+	defer func() {
+		_, back := harness.Slipway(context.WithoutCancel(ctx), b.platform.Checkout, "up")
+		err = errors.Join(err, back)
+	}()
 	update := func(packs ...string) (time.Duration, error) {
+		var said bytes.Buffer
 		start := time.Now()
-		err := stack.Apply(ctx, io.Discard, platform.Updating{Doing: "bench", Policies: packs})
+		err := stack.Apply(ctx, &said, platform.Updating{Doing: "bench", Policies: packs})
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, said.Bytes())
+		}
 		return time.Since(start), err
 	}
-	// The first one compiles the program of this directory, and the pack.
-	pack := filepath.Join(clone, "policies")
-	if _, err := update(pack); err != nil {
-		return err
-	}
+	pack := filepath.Join(b.platform.Checkout, "policies")
 	level := 0
 	for _, kind := range []struct {
 		name   string
@@ -171,7 +172,7 @@ func (b *bench) packInUpdates(ctx context.Context) (err error) {
 		{"no-op update", func() error { return nil }},
 		{"update that rolls the service out", func() error {
 			level++
-			return setLogLevel(clone, []string{"debug", "info"}[level%2])
+			return setLogLevel(b.platform.Checkout, []string{"info", "debug"}[level%2])
 		}},
 	} {
 		timed := func(packs ...string) (time.Duration, error) {
@@ -202,9 +203,10 @@ func (b *bench) packInUpdates(ctx context.Context) (err error) {
 	return nil
 }
 
-// setLogLevel changes the service's setting in a checkout's local stack.
+// setLogLevel changes the service's setting in what the engine reads of the local
+// stack's settings, which the next `slipway up` writes anew.
 func setLogLevel(checkout, level string) error {
-	path := filepath.Join(checkout, "Pulumi.local.yaml")
+	path := filepath.Join(checkout, ".slipway", "local", "Pulumi.local.yaml")
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return err
