@@ -80,6 +80,10 @@ func TestARowThatWasDeletedIsInTheArchive(t *testing.T) {
 	// Nor is the row there at every moment, or the above would say nothing.
 	assert.Equal(t, "0", restored(t, id))
 
+	out, err = slipway(t, 5*time.Minute, "backup", "dump", "--at", there)
+	require.NoError(t, err, out)
+	assert.Contains(t, out, id)
+
 	out, err = slipway(t, 5*time.Minute, "backup", "drill")
 	require.NoError(t, err, out)
 	assert.Contains(t, out, "drill: restored and read api")
