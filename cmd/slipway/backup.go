@@ -88,7 +88,7 @@ func backupNow(stack *string) *cobra.Command {
 			if full {
 				kind = "full"
 			}
-			fmt.Fprintln(cmd.ErrOrStderr(), "taking a backup; stopped in the middle, the next one goes on with what is there")
+			fmt.Fprintln(cmd.ErrOrStderr(), "taking a backup; the more there is to copy, the longer that takes")
 			return inRepository(cmd, *stack, cmd.OutOrStdout(), member, "backup", kind)
 		},
 	}

@@ -120,29 +120,15 @@ func (b *builder) runMembers() (*appsv1.StatefulSet, error) {
 			PodManagementPolicy: pulumi.String("Parallel"),
 			UpdateStrategy:      appsv1.StatefulSetUpdateStrategyArgs{Type: pulumi.String("RollingUpdate")},
 			// A member counts once it has streamed for this long.
-			MinReadySeconds: pulumi.Int(2),
-			// Volumes are deleted by people.
-			PersistentVolumeClaimRetentionPolicy: appsv1.StatefulSetPersistentVolumeClaimRetentionPolicyArgs{
-				WhenDeleted: pulumi.String("Retain"), WhenScaled: pulumi.String("Retain"),
-			},
-			RevisionHistoryLimit: pulumi.Int(5),
+			MinReadySeconds:                      pulumi.Int(2),
+			PersistentVolumeClaimRetentionPolicy: volumesStay,
+			RevisionHistoryLimit:                 pulumi.Int(5),
 			Template: corev1.PodTemplateSpecArgs{
 				Metadata: metav1.ObjectMetaArgs{Labels: component.StringMap(
 					with(component.Labels("postgres", p.name, memberPart), scopeLabel, p.name))},
 				Spec: b.memberPod(account),
 			},
-			VolumeClaimTemplates: corev1.PersistentVolumeClaimTypeArray{corev1.PersistentVolumeClaimTypeArgs{
-				Metadata: metav1.ObjectMetaArgs{
-					Name: pulumi.String("data"), Labels: component.StringMap(p.selector()),
-				},
-				Spec: corev1.PersistentVolumeClaimSpecArgs{
-					AccessModes:      pulumi.ToStringArray([]string{"ReadWriteOnce"}),
-					StorageClassName: p.StorageClass,
-					Resources: corev1.VolumeResourceRequirementsArgs{
-						Requests: pulumi.StringMap{"storage": pulumi.String(p.Storage)},
-					},
-				},
-			}},
+			VolumeClaimTemplates: p.claim("data", p.Storage, p.selector()),
 		},
 	}, b.under(options...)...)
 	if err != nil {

@@ -90,7 +90,7 @@ func (p *plan) repositoryFlows(members networkingv1.NetworkPolicyPeerArgs) workl
 	}
 	if p.MonitoringNamespace != "" {
 		flows.Ingress = append(flows.Ingress, networkingv1.NetworkPolicyIngressRuleArgs{
-			From: networkingv1.NetworkPolicyPeerArray{clientPeer(p.MonitoringNamespace, nil)}, Ports: ports(MetricsPort),
+			From: networkingv1.NetworkPolicyPeerArray{clientPeer(p.MonitoringNamespace, nil)}, Ports: ports(metricsPort),
 		})
 	}
 	if s3 := p.Backups.S3; s3 != nil {
@@ -139,7 +139,7 @@ type service struct {
 	unready bool
 }
 
-// serve declares the names under which members and poolers are found.
+// serve declares the names under which members, poolers and the repository are found.
 func (b *builder) serve() error {
 	p := b.plan
 	sql, both := map[string]int{"postgres": Port}, map[string]int{"postgres": Port, "patroni": restPort}
@@ -153,6 +153,10 @@ func (b *builder) serve() error {
 	}
 	for _, one := range p.poolers() {
 		services = append(services, service{one.name, one.part, p.poolerSelector(one), sql, false, false})
+	}
+	if p.Backups != nil {
+		copies := map[string]int{"pgbackrest": copyPort}
+		services = append(services, service{p.repositoryName(), repositoryPart, p.repositorySelector(), copies, true, false})
 	}
 	for _, one := range services {
 		declared, err := b.declare(one)
@@ -179,7 +183,7 @@ func (b *builder) declare(one service) (*corev1.Service, error) {
 		spec.ClusterIP = pulumi.String("None")
 	}
 	var list corev1.ServicePortArray
-	for _, name := range []string{"postgres", "patroni"} {
+	for _, name := range []string{"postgres", "patroni", "pgbackrest"} {
 		if number, found := one.ports[name]; found {
 			list = append(list, corev1.ServicePortArgs{
 				Name: pulumi.String(name), Port: pulumi.Int(number), TargetPort: pulumi.String(name),

@@ -13,8 +13,8 @@ import (
 	"slipway.dev/slipway/components/workload"
 )
 
-// MetricsPort is where the repository of backups says how old they are.
-const MetricsPort = 9854
+// metricsPort is where the repository of backups says how old they are.
+const metricsPort = 9854
 
 // copyPort is where pgBackRest's servers listen, in members and in the repository.
 const copyPort = 8432
@@ -99,7 +99,8 @@ func (p *plan) copyLogin(option, host string) []string {
 	}
 }
 
-// copyServer answers pgBackRest with the other part's certificate and nobody else.
+// copyServer answers pgBackRest with the other part's certificate and nobody else;
+// the rest of it is common to both sides.
 func (p *plan) copyServer(other string) []string {
 	return []string{
 		"tls-server-address=*", fmt.Sprintf("tls-server-port=%d", copyPort),
@@ -158,9 +159,6 @@ func (b *builder) keepBackups() error {
 	if err != nil {
 		return fmt.Errorf("storing the repository's settings: %w", err)
 	}
-	if err := b.nameRepository(); err != nil {
-		return err
-	}
 	metadata = b.meta(p.repositoryName(), repositoryPart)
 	metadata.Annotations = pulumi.StringMap{"pulumi.com/deletionPropagationPolicy": pulumi.String("orphan")}
 	options := append(b.stance().Options(), pulumi.DependsOn(b.prepared))
@@ -168,52 +166,18 @@ func (b *builder) keepBackups() error {
 		Metadata: metadata,
 		Spec: appsv1.StatefulSetSpecArgs{
 			ServiceName: pulumi.String(p.repositoryName()), Replicas: pulumi.Int(1),
-			Selector: metav1.LabelSelectorArgs{MatchLabels: component.StringMap(p.repositorySelector())},
-			PersistentVolumeClaimRetentionPolicy: appsv1.StatefulSetPersistentVolumeClaimRetentionPolicyArgs{
-				WhenDeleted: pulumi.String("Retain"), WhenScaled: pulumi.String("Retain"),
-			},
-			RevisionHistoryLimit: pulumi.Int(5),
+			Selector:                             metav1.LabelSelectorArgs{MatchLabels: component.StringMap(p.repositorySelector())},
+			PersistentVolumeClaimRetentionPolicy: volumesStay,
+			RevisionHistoryLimit:                 pulumi.Int(5),
 			Template: corev1.PodTemplateSpecArgs{
 				Metadata: metav1.ObjectMetaArgs{Labels: component.StringMap(component.Labels("pgbackrest", p.name, repositoryPart))},
 				Spec:     b.repositoryPod(account, settings),
 			},
-			VolumeClaimTemplates: corev1.PersistentVolumeClaimTypeArray{corev1.PersistentVolumeClaimTypeArgs{
-				Metadata: metav1.ObjectMetaArgs{
-					Name: pulumi.String("backups"), Labels: component.StringMap(p.repositorySelector()),
-				},
-				Spec: corev1.PersistentVolumeClaimSpecArgs{
-					AccessModes:      pulumi.ToStringArray([]string{"ReadWriteOnce"}),
-					StorageClassName: p.StorageClass,
-					Resources: corev1.VolumeResourceRequirementsArgs{
-						Requests: pulumi.StringMap{"storage": pulumi.String(p.Backups.Storage)},
-					},
-				},
-			}},
+			VolumeClaimTemplates: p.claim("backups", p.Backups.Storage, p.repositorySelector()),
 		},
 	}, b.under(options...)...)
 	if err != nil {
 		return fmt.Errorf("creating the repository: %w", err)
-	}
-	return nil
-}
-
-// nameRepository is how members find it.
-func (b *builder) nameRepository() error {
-	p := b.plan
-	metadata := b.meta(p.repositoryName(), repositoryPart)
-	metadata.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
-	_, err := corev1.NewService(b.ctx, p.repositoryName()+"-service", &corev1.ServiceArgs{
-		Metadata: metadata,
-		Spec: corev1.ServiceSpecArgs{
-			Selector:  component.StringMap(p.repositorySelector()),
-			ClusterIP: pulumi.String("None"),
-			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
-				Name: pulumi.String("pgbackrest"), Port: pulumi.Int(copyPort), TargetPort: pulumi.String("pgbackrest"),
-			}},
-		},
-	}, b.under()...)
-	if err != nil {
-		return fmt.Errorf("creating the repository's service: %w", err)
 	}
 	return nil
 }
@@ -239,7 +203,7 @@ func (b *builder) repositoryPod(account *corev1.ServiceAccount, settings *corev1
 			Args:            pulumi.ToStringArray([]string{"repository"}),
 			Ports: corev1.ContainerPortArray{
 				corev1.ContainerPortArgs{Name: pulumi.String("pgbackrest"), ContainerPort: pulumi.Int(copyPort)},
-				corev1.ContainerPortArgs{Name: pulumi.String("metrics"), ContainerPort: pulumi.Int(MetricsPort)},
+				corev1.ContainerPortArgs{Name: pulumi.String("metrics"), ContainerPort: pulumi.Int(metricsPort)},
 			},
 			Resources:       p.repositoryLoad().Resources(),
 			SecurityContext: workload.ContainerSecurity(),

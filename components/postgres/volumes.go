@@ -1,8 +1,12 @@
 package postgres
 
 import (
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway.dev/slipway/components/component"
 )
 
 // Users of the two images. The members' owns the files on the volumes.
@@ -46,6 +50,25 @@ func secretVolume(name string, secret pulumi.StringPtrInput) corev1.VolumeArgs {
 			SecretName: secret, DefaultMode: pulumi.Int(groupReadable),
 		},
 	}
+}
+
+// volumesStay keeps volumes that no pod uses: people delete them.
+var volumesStay = appsv1.StatefulSetPersistentVolumeClaimRetentionPolicyArgs{
+	WhenDeleted: pulumi.String("Retain"), WhenScaled: pulumi.String("Retain"),
+}
+
+// claim is a volume of its own for each pod that selector finds.
+func (p *plan) claim(name, size string, selector map[string]string) corev1.PersistentVolumeClaimTypeArray {
+	return corev1.PersistentVolumeClaimTypeArray{corev1.PersistentVolumeClaimTypeArgs{
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(name), Labels: component.StringMap(selector)},
+		Spec: corev1.PersistentVolumeClaimSpecArgs{
+			AccessModes:      pulumi.ToStringArray([]string{"ReadWriteOnce"}),
+			StorageClassName: p.StorageClass,
+			Resources: corev1.VolumeResourceRequirementsArgs{
+				Requests: pulumi.StringMap{"storage": pulumi.String(size)},
+			},
+		},
+	}}
 }
 
 // scratch is writable space that goes with the pod.

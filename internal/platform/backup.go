@@ -18,7 +18,7 @@ var ErrNoRepository = errors.New("no pod keeps backups of the database")
 // Repository is where a stack keeps backups of its database.
 type Repository struct {
 	kube kube
-	pod  [3]string
+	pod  pod
 	// Close removes what was made to reach it.
 	Close func()
 }
@@ -38,7 +38,7 @@ func (s *Stack) Repository(ctx context.Context) (*Repository, error) {
 		return nil, err
 	}
 	k := kube{kubectl: kubectl, kubeconfig: kubeconfig}
-	pods, err := k.running(ctx, repositoryPod)
+	pods, err := k.runningIn(ctx, repositoryPod, outputs["namespaces"])
 	if err != nil {
 		done()
 		if unreachable.MatchString(err.Error()) {
@@ -46,12 +46,8 @@ func (s *Stack) Repository(ctx context.Context) (*Repository, error) {
 		}
 		return nil, err
 	}
-	var lines strings.Builder
-	for _, one := range pods {
-		fmt.Fprintf(&lines, "%s %s\n", one[0], one[1])
-	}
-	if own := inNamespaces(lines.String(), outputs["namespaces"]); len(own) == 1 {
-		return &Repository{kube: k, pod: [3]string{own[0].namespace, own[0].name}, Close: done}, nil
+	if len(pods) == 1 {
+		return &Repository{kube: k, pod: pod{pods[0][0], pods[0][1]}, Close: done}, nil
 	}
 	done()
 	return nil, fmt.Errorf("%w of stack %s, or it is not ready: look at pods with the labels %s; database.backups.enabled has to be true, and a branch preview keeps none",
@@ -61,7 +57,7 @@ func (s *Stack) Repository(ctx context.Context) (*Repository, error) {
 // Run runs a command there, with its output to out. What it complained of is in the error.
 func (r *Repository) Run(ctx context.Context, out io.Writer, command ...string) error {
 	var complaint strings.Builder
-	args := append([]string{"--kubeconfig", r.kube.kubeconfig, "exec", "-n", r.pod[0], r.pod[1], "--"}, command...)
+	args := append([]string{"--kubeconfig", r.kube.kubeconfig, "exec", "-n", r.pod.namespace, r.pod.name, "--"}, command...)
 	cmd := exec.CommandContext(ctx, r.kube.kubectl, args...)
 	cmd.Stdout, cmd.Stderr = out, &complaint
 	err := cmd.Run()
@@ -80,5 +76,5 @@ func (r *Repository) Run(ctx context.Context, out io.Writer, command ...string) 
 		}
 		return errors.New(said)
 	}
-	return fmt.Errorf("running %s in pod %s: %w", command[0], r.pod[1], err)
+	return fmt.Errorf("running %s in pod %s: %w", command[0], r.pod.name, err)
 }

@@ -122,21 +122,23 @@ func (k kube) running(ctx context.Context, selector string) ([][3]string, error)
 	return pods, nil
 }
 
+// runningIn are those of the running pods that are in namespaces of the stack:
+// another stack in the same cluster has such pods as well.
+func (k kube) runningIn(ctx context.Context, selector string, namespaces any) ([][3]string, error) {
+	pods, err := k.running(ctx, selector)
+	own, _ := namespaces.([]any)
+	return slices.DeleteFunc(pods, func(pod [3]string) bool { return !slices.Contains(own, any(pod[0])) }), err
+}
+
 // places are the database, seen from the service's pods in the namespaces, and
 // the archive of each node there is, whether or not a collector runs on it.
 func (k kube) places(ctx context.Context, namespaces any, archives bool) ([]erasure.Place, error) {
-	services, err := k.running(ctx, servicePods)
+	services, err := k.runningIn(ctx, servicePods, namespaces)
 	if err != nil {
 		return nil, err
 	}
-	own, _ := namespaces.([]any)
 	database := &inPods{kube: k, name: "database", absent: "no pod of the service is ready; see `kubectl get pods -A -l " + servicePods + "`",
-		command: []string{"python", "-m", "slipway_api.erase"}}
-	for _, pod := range services {
-		if slices.Contains(own, any(pod[0])) {
-			database.pods = append(database.pods, pod)
-		}
-	}
+		command: []string{"python", "-m", "slipway_api.erase"}, pods: services}
 	places := []erasure.Place{database}
 	if !archives {
 		return places, nil

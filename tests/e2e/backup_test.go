@@ -62,7 +62,7 @@ func TestARowThatWasDeletedIsInTheArchive(t *testing.T) {
 	healthy(t)
 	backedUp(t)
 	id := store(t, "deleted by mistake", 7)
-	// Commits carry times of whole microseconds, and this is the next second.
+	// The moment is a whole second, between the row and its deletion.
 	time.Sleep(time.Second)
 	there := time.Now().UTC().Format(time.RFC3339)
 	time.Sleep(time.Second)

@@ -47,7 +47,7 @@ def keep_repository() -> int:
         data / "drilled",
         prove,
     )
-    return repository.Pod(config, (config, tls), keeper, tool).run()
+    return repository.Pod((config, tls), keeper, tool).run()
 
 
 def back_up(kind: str) -> None:

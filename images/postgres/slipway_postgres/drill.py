@@ -31,9 +31,6 @@ max_wal_size = 256MB
 log_min_messages = warning
 """
 
-# What pgBackRest needs to read the repository and nothing of the members.
-READER = ("repo1-",)
-
 
 class DrillFailed(OSError):
     """A backup could not be restored, or not be read; the text says where."""
@@ -66,7 +63,7 @@ class Drill:
         lines = ["[global]", "log-level-file=off", "log-level-console=warn"]
         lines.append(f"lock-path={self.place}/lock")
         for line in self.config.read_text(encoding="utf-8").splitlines():
-            if line.startswith(READER):
+            if line.startswith("repo1-"):
                 lines.append(line)
         lines += [f"[{self.stanza}]", f"pg1-path={self.data}"]
         path = self.place / "pgbackrest.conf"

@@ -29,7 +29,8 @@ METRICS_PORT = 9854
 TICK = 30.0
 # Until there is a backup, the database is waited for more closely.
 FIRST_TICK = 5.0
-# A pod that has just started leaves the machine to the members.
+# A pod that has just started leaves the machine to the members, and a drill that
+# failed is not tried again at once.
 DRILL_NOT_BEFORE = 600.0
 # pgBackRest's exit status where another of its processes works on the stanza.
 LOCKED = 50
@@ -213,7 +214,7 @@ class Keeper:
         self.note = note
         self.drill = drill
         self.clock = clock
-        self.started = clock()
+        self.no_drill_before = clock() + DRILL_NOT_BEFORE
         self.ready = False
         self.last_check = 0.0
         metrics.drilled.set(self.last_drill())
@@ -261,7 +262,7 @@ class Keeper:
 
     def drill_is_due(self, plan: Plan) -> bool:
         now = self.clock()
-        if plan.drill_every <= 0 or now - self.started < DRILL_NOT_BEFORE:
+        if plan.drill_every <= 0 or now < self.no_drill_before:
             return False
         return now - self.last_drill() >= plan.drill_every
 
@@ -269,7 +270,7 @@ class Keeper:
         said = self.attempt("drill", lambda: self.drill(plan))
         if said is None:
             # Not again with the next tick: it costs as much as it did.
-            self.started = self.clock()
+            self.no_drill_before = self.clock() + DRILL_NOT_BEFORE
             return
         supervise.say(said)
         draft = self.note.with_suffix(".draft")
@@ -281,8 +282,7 @@ class Keeper:
 class Pod:
     """The first process of the repository's pod."""
 
-    def __init__(self, config: Path, watched: tuple[Path, ...], keeper: Keeper, tool: PgBackRest):
-        self.config = config
+    def __init__(self, watched: tuple[Path, ...], keeper: Keeper, tool: PgBackRest):
         self.watched = watched
         self.keeper = keeper
         self.tool = tool
