@@ -91,9 +91,11 @@ func TestAPanickingRuleStopsAnUpdateAndOthersAreAsked(t *testing.T) {
 	for _, args := range [][]string{{"preview"}, {"up", "--yes", "--skip-preview"}} {
 		out, ok := s.run(append(args, "--policy-pack", policies)...)
 		assert.False(t, ok, "%v passed", args)
-		assert.Contains(t, out, "rule breaks panicked on it, which counts as a failure: cannot bear none")
+		assert.Contains(t, out, "rule breaks panicked on it, which counts as a failure")
 		assert.Contains(t, out, "[mandatory]  no-cluster-admin  (")
+		// An update stops at the first binding, whichever the engine takes first.
 		if args[0] == "preview" {
+			assert.Contains(t, out, "rule breaks panicked on it, which counts as a failure: cannot bear none")
 			assert.Contains(t, out, "rule breaks panicked on it, which counts as a failure; the resource holds a secret, so the cause is not shown")
 		}
 		assert.NotContains(t, out, secret)
