@@ -21,8 +21,9 @@ func driftCommand() *cobra.Command {
 	asJSON, fix := false, false
 	cmd := stackCommand("drift", "Compare what exists with what a stack declared",
 		`Exit code 0: nothing differs but what controllers own. 2: something does.
-1: it could not be told. With --fix, what differs is brought back, unless that
-would delete or replace something that holds data.`,
+1: it could not be told. With --fix, what differs is brought back by the program
+of this checkout, which has to be what the stack runs, unless that would delete
+or replace something that holds data.`,
 		func(cmd *cobra.Command, site *platform.Site) error {
 			if err := site.Stack.Prepare(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 				return err
@@ -52,7 +53,7 @@ would delete or replace something that holds data.`,
 			if err := site.Stack.Recover(cmd.Context(), cmd.ErrOrStderr(), site.Wait); err != nil {
 				return err
 			}
-			return drift.Fix(cmd.Context(), site.Stack, cmd.ErrOrStderr())
+			return drift.Fix(cmd.Context(), site.Stack, packs(site.Stack.Checkout), cmd.ErrOrStderr())
 		})
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&fix, "fix", false, "bring what differs back")

@@ -57,13 +57,14 @@ func testCommand() *cobra.Command {
 			if err := w.tools.Packages(cmd.Context(), cmd.ErrOrStderr(), packages[args[0]]...); err != nil {
 				return err
 			}
-			tags := args[0]
+			// A limit ends a hang; no suite comes near it.
+			tags, limit := args[0], "60m"
 			if soak {
-				tags += ",soak"
+				tags, limit = tags+",soak", "12h"
 			}
 			// One package after the other: they share the machine, and some look
 			// whether anything is left on it. `slipway check` vets them.
-			goArgs := []string{"test", "-vet=off", "-tags", tags, "-count=1", "-p=1", "-v", "-timeout=60m"}
+			goArgs := []string{"test", "-vet=off", "-tags", tags, "-count=1", "-p=1", "-v", "-timeout=" + limit}
 			if run != "" {
 				goArgs = append(goArgs, "-run", run)
 			}

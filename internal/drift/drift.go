@@ -7,8 +7,10 @@ import (
 	"io"
 	"strings"
 
+	"slipway.dev/slipway/internal/backend"
 	"slipway.dev/slipway/internal/checkpoint"
 	"slipway.dev/slipway/internal/guard"
+	"slipway.dev/slipway/internal/history"
 	"slipway.dev/slipway/internal/platform"
 )
 
@@ -18,6 +20,11 @@ var (
 	ErrProviders = errors.New("not everything could be compared")
 	// ErrData is returned when bringing drift back would delete data.
 	ErrData = errors.New("data would be lost")
+	// ErrProgram is returned when the checkout is not what the stack runs: its
+	// program would not bring drift back, but go elsewhere.
+	ErrProgram = errors.New("this checkout is not what the stack runs")
+	// ErrPolicy is returned when a mandatory policy forbids it.
+	ErrPolicy = errors.New("a policy forbids it")
 )
 
 // Look asks the providers what exists, and changes nothing.
@@ -36,14 +43,19 @@ func Look(ctx context.Context, stack *platform.Stack, out io.Writer) (*Report, e
 	return Classify(p), nil
 }
 
-// Fix brings what differs back to what the program declares, unless that would
-// delete or replace something that holds data.
-func Fix(ctx context.Context, stack *platform.Stack, out io.Writer) error {
+// Fix brings what differs back to what the program declares, held to policies,
+// which are directories of policy packs. It is refused where the checkout is not
+// what the stack runs, and where something that holds data would be deleted or
+// replaced.
+func Fix(ctx context.Context, stack *platform.Stack, policies []string, out io.Writer) error {
 	b, err := stack.Backend(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = b.Close() }()
+	if err := runs(ctx, b, stack.Agent(ctx)); err != nil {
+		return fmt.Errorf("bringing drift back: %w", err)
+	}
 	raw, err := b.Checkpoint(ctx)
 	if err != nil {
 		return err
@@ -52,7 +64,7 @@ func Fix(ctx context.Context, stack *platform.Stack, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p, err := stack.Propose(ctx, io.Discard, platform.Proposing{RefreshFirst: true})
+	p, err := stack.Propose(ctx, io.Discard, platform.Proposing{RefreshFirst: true, Policies: policies})
 	if err != nil {
 		return err
 	}
@@ -63,5 +75,35 @@ func Fix(ctx context.Context, stack *platform.Stack, out io.Writer) error {
 	if len(lines) > 0 {
 		return fmt.Errorf("bringing drift back: %w:\n%s\nbring these back by hand", ErrData, strings.Join(lines, "\n"))
 	}
-	return stack.Apply(ctx, out, platform.Updating{Doing: "drift --fix", Refresh: true})
+	for _, f := range p.Mandatory() {
+		lines = append(lines, fmt.Sprintf("  %s: %s: %s", checkpoint.Name(f.URN), f.Policy, f.Message))
+	}
+	if len(lines) > 0 {
+		return fmt.Errorf("bringing drift back: %w:\n%s\nmend the program and run `slipway up`", ErrPolicy, strings.Join(lines, "\n"))
+	}
+	return stack.Apply(ctx, out, platform.Updating{Doing: "drift --fix", Refresh: true, Policies: policies})
+}
+
+// runs fails unless the newest update of the stack was of the checkout. An entry
+// that names no commit says nothing.
+func runs(ctx context.Context, b *backend.Stack, checkout history.Agent) error {
+	h, err := history.Open(ctx, b)
+	if err != nil {
+		return err
+	}
+	newest, err := h.NewestUpdate(ctx)
+	if err != nil {
+		return err
+	}
+	way := fmt.Sprintf("`slipway rollback --to %d --overwrite-drift` brings it back with the program of that entry", newest.Number)
+	switch {
+	case newest.Commit == "" || checkout.Commit == "":
+		return nil
+	case newest.Commit != checkout.Commit:
+		return fmt.Errorf("%w: it runs commit %s since entry %d, and this is %s; %s",
+			ErrProgram, newest.Commit[:12], newest.Number, checkout.Commit[:12], way)
+	case checkout.Dirty && newest.Tree == history.Clean:
+		return fmt.Errorf("%w: it has changes that entry %d had not; put them aside, or %s", ErrProgram, newest.Number, way)
+	}
+	return nil
 }

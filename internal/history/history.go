@@ -188,6 +188,12 @@ func (h *History) Newest(ctx context.Context) (Entry, error) {
 	return h.read(ctx, len(h.slots)-1)
 }
 
+// NewestUpdate is the newest update, good or not: the last program that the
+// stack was held to.
+func (h *History) NewestUpdate(ctx context.Context) (Entry, error) {
+	return h.search(ctx, len(h.slots), func(e *Entry) bool { return e.Kind == kindUpdate })
+}
+
 func (h *History) empty() error {
 	return fmt.Errorf("reading the history of stack %s/%s in %s: %w; run an update first, or check the project's and the stack's name",
 		h.stack.Project, h.stack.Name, h.stack.URL(), ErrEmpty)

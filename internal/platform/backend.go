@@ -101,10 +101,10 @@ func (s *Stack) decode(ctx context.Context, into any, args ...string) error {
 	return nil
 }
 
-// agent is what the update's history entry says of the checkout. A checkout
+// Agent is what an update's history entry says of the checkout. A checkout
 // without git still updates; its entries then name no commit, which a rollback
 // says.
-func (s *Stack) agent(ctx context.Context) history.Agent {
+func (s *Stack) Agent(ctx context.Context) history.Agent {
 	head, err := revision.Read(ctx, s.Checkout)
 	if err != nil {
 		return history.Agent{}

@@ -108,7 +108,7 @@ type Updating struct {
 func (s *Stack) Apply(ctx context.Context, out io.Writer, how Updating) error {
 	recorded := how.Agent
 	if recorded == (history.Agent{}) {
-		recorded = s.agent(ctx)
+		recorded = s.Agent(ctx)
 	}
 	args := s.configured("up", "--yes", "--skip-preview", "--suppress-outputs", "--non-interactive", "--exec-agent", recorded.String())
 	if how.Refresh {

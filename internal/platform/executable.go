@@ -43,7 +43,7 @@ func (s *Stack) compile(ctx context.Context, target string, log io.Writer) error
 // command may have compiled something else there in between, so compile has the
 // last word on what is kept.
 func (s *Stack) keepProgram(ctx context.Context, before history.Agent, compile func(ctx context.Context, target string) error) error {
-	if before.Commit == "" || before.Dirty || s.agent(ctx) != before {
+	if before.Commit == "" || before.Dirty || s.Agent(ctx) != before {
 		return nil
 	}
 	options, _, err := runtimeOptions(s.Checkout)
@@ -58,7 +58,7 @@ func (s *Stack) keepProgram(ctx context.Context, before history.Agent, compile f
 	if err := compile(ctx, target); err != nil {
 		return fmt.Errorf("keeping the program: %w", err)
 	}
-	if s.agent(ctx) != before {
+	if s.Agent(ctx) != before {
 		return nil
 	}
 	if err := os.MkdirAll(place, 0o755); err != nil {

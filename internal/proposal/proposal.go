@@ -235,3 +235,9 @@ func places(input any) string {
 func (p *Proposal) Mandatory() []Finding {
 	return slices.DeleteFunc(slices.Clone(p.Findings), func(f Finding) bool { return f.Level != "mandatory" })
 }
+
+// Advised are the policy findings that do not forbid it, among which are those
+// that a preview could not decide.
+func (p *Proposal) Advised() []Finding {
+	return slices.DeleteFunc(slices.Clone(p.Findings), func(f Finding) bool { return f.Level == "mandatory" })
+}

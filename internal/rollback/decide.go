@@ -112,7 +112,7 @@ func (a *run) lookForDrift(ctx context.Context) error {
 
 // propose asks the engine, and judges its answer.
 func (a *run) propose(ctx context.Context, old *platform.Stack, plan string) error {
-	p, err := old.Propose(ctx, io.Discard, platform.Proposing{Plan: plan, Policies: a.Policies})
+	p, err := old.Propose(ctx, io.Discard, platform.Proposing{Plan: plan, Policies: a.Policies, RefreshFirst: a.OverwriteDrift})
 	if err != nil {
 		return fmt.Errorf("asking what going back to entry %d would do: %w", a.result.Target.Number, err)
 	}

@@ -261,7 +261,9 @@ func (a *run) update(ctx context.Context, old *platform.Stack, plan string) erro
 		Message:  fmt.Sprintf("Rollback to %d: %s", target.Number, target.Message),
 		Agent:    history.Agent{Commit: target.Commit, RollbackTo: target.Number},
 		Plan:     plan,
-		Policies: a.Policies,
+		Policies: a.stillToAsk(),
+		// The state alone would not say that what it holds was changed by hand.
+		Refresh: a.OverwriteDrift,
 	})
 	a.phase("update")
 	if err != nil {
@@ -276,6 +278,16 @@ func (a *run) update(ctx context.Context, old *platform.Stack, plan string) erro
 	}
 	a.phase("verification")
 	return nil
+}
+
+// stillToAsk are the policies that the update is held to beside its plan. What
+// they would be shown is what they were shown before, unless something was not
+// known then, of which they would have told.
+func (a *run) stillToAsk() []string {
+	if len(a.result.Proposal.Advised()) == 0 {
+		return nil
+	}
+	return a.Policies
 }
 
 // To chooses the entry that a person means; see history.History.Find.

@@ -93,7 +93,7 @@ type part struct {
 // parts are all there are, in order: the last but one takes the lab down.
 var parts = []part{
 	{"commands", (*bench).commands}, {"rest", (*bench).atRest}, {"requests", (*bench).requests},
-	{"service", (*bench).service}, {"watching", (*bench).watching}, {"records", (*bench).records}, {"policies", (*bench).policies},
+	{"service", (*bench).service}, {"watching", (*bench).watching}, {"redaction", (*bench).redaction}, {"records", (*bench).records}, {"policies", (*bench).policies},
 	{"starts", (*bench).starts}, {"cloud", (*bench).cloud},
 }
 

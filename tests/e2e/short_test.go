@@ -10,3 +10,10 @@ const deletions = 3
 
 // colours are the releases that requests are moved to, one after the other.
 var colours = []string{"blue", "green"}
+
+// drawn is how many changes the platform goes through, and everyFew after how
+// many of them it is rolled back.
+const (
+	drawn    = 2
+	everyFew = 2
+)

@@ -10,3 +10,10 @@ const deletions = 60
 
 // colours are the releases that requests are moved to, one after the other.
 var colours = []string{"blue", "green", "blue", "green", "blue"}
+
+// drawn is how many changes the platform goes through, and everyFew after how
+// many of them it is rolled back.
+const (
+	drawn    = 200
+	everyFew = 10
+)
