@@ -84,7 +84,9 @@ func TestRollbackIsHeldToPolicies(t *testing.T) {
 	forbidden := s.to("1")
 	pack, _ := ruling(t, "Mandatory", "Mandatory", "::old")
 	forbidden.Policies = []string{pack}
-	require.Contains(t, s.refused(forbidden, rollback.ErrPolicy), "old: nothing-old: this is old")
+	said := s.refused(forbidden, rollback.ErrPolicy)
+	require.Contains(t, said, "old: nothing-old: ")
+	require.Contains(t, said, "this is old")
 
 	surprised := s.to("1")
 	pack, starts := ruling(t, "Advisory", "Mandatory", "::old")
