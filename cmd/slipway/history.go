@@ -85,7 +85,7 @@ from the state of its time.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().IntVar(&limit, "limit", limit, "how many entries; 0 for all")
 	cmd.Flags().IntVar(&page, "page", page, "which page of that many entries")
-	cmd.AddCommand(historyShow(), historyPrune(), historyVerify(), historyBackup())
+	cmd.AddCommand(historyShow(), historyPrune(), historyVerify(), historyBackup(), historyRestore())
 	return cmd
 }
 
