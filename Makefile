@@ -6,8 +6,8 @@ CONFIRM ?=
 # last good update. YES=1 does not ask.
 TO ?=
 YES ?=
-# The plan's hash that `make deploy` holds the update to; left out, none.
-PLAN ?=
+# The plan's hash that `make deploy` holds the update to; left out, none, which
+# prod does not take. An empty one is a preview's that failed, and is refused.
 # Where `make image-push` pushes to: a registry's host and the path in it.
 REGISTRY ?=
 SLIPWAY := .slipway/bin/slipway
@@ -50,7 +50,7 @@ preview-offline: bootstrap ## The same comment, since the last release, without 
 		status=$$?; cat $(RESULTS)/preview.md; exit $$status
 
 deploy: bootstrap ## Update a stack whose cluster is ready (PLAN=hash holds it to a preview)
-	@$(SLIPWAY) update --stack $(STACK) --wait 15m --expect-plan "$(PLAN)"
+	@$(SLIPWAY) update --stack $(STACK) --wait 15m $(if $(filter-out undefined,$(origin PLAN)),--expect-plan "$(PLAN)")
 
 history: bootstrap ## What was done to a stack, newest first
 	@$(SLIPWAY) history --stack $(STACK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import asyncpg
 import httpx
 import pytest
 
-from cluster import Pooler, Server
+from cluster import DATABASE, Pooler, Server, run
 from service import Service, command, environment
 from service import migrate as migrate_process
 from slipway_api import migrate, schema
@@ -157,6 +158,23 @@ async def test_contracting_waits_until_it_is_asked_for(empty: Server) -> None:
     assert await rows(empty, colours) == []
     phases = await rows(empty, "SELECT phase FROM schema_migrations ORDER BY version")
     assert [row[0] for row in phases] == ["expand", "expand", "contract"]
+
+
+async def test_what_a_rollback_is_told(empty: Server) -> None:
+    """Before it goes back, a rollback has psql ask the database which migrations it has. Its own
+    test reads the file that this compares with a real server's answer."""
+    asking = Path(__file__).parents[2] / "internal" / "schema"
+    query = re.search(r"const Query = `([^`]+)`", (asking / "schema.go").read_text())
+    assert query is not None
+    chain = [*schema.load()[:1], COLOUR, NO_UPDATED]
+    settings = settings_of(empty.port)
+    await migrate.run(settings, "expand", chain)
+    await migrate.run(settings, "contract", chain)
+    answer = run(
+        [str(empty.bin / "psql"), *empty.address(), "-d", DATABASE]
+        + ["-At", "-F|", "-v", "ON_ERROR_STOP=1", "-c", query[1]]
+    ).stdout
+    assert answer == (asking / "testdata" / "contracted.txt").read_text()
 
 
 async def test_expanding_does_not_overtake_a_contraction(empty: Server) -> None:

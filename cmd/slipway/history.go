@@ -53,7 +53,10 @@ func historyCommand() *cobra.Command {
 	asJSON, limit, page := false, 20, 1
 	cmd := recordCommand("history", "Show what was done to a stack, newest first",
 		`Numbers mean the same entry for ever. A rollback can go to those marked with
-a star.`,
+a star. An update that was cancelled is there as failed, as Pulumi records it,
+and one that was killed is not there at all. JSON has the versions of the
+provider plugins too, unless more than 100 entries are asked for: each is read
+from the state of its time.`,
 		func(cmd *cobra.Command, _ *platform.Stack, files *backend.Stack, _ []string) error {
 			if limit < 0 || page < 1 {
 				return fmt.Errorf("--limit %d --page %d: the limit must not be negative, and pages count from 1", limit, page)
@@ -70,6 +73,11 @@ a star.`,
 				if entries == nil {
 					entries = []history.Entry{}
 				}
+				if len(entries) <= manyStates {
+					if err := h.ReadProviders(cmd.Context(), entries); err != nil {
+						return err
+					}
+				}
 				return printJSON(cmd.OutOrStdout(), entries)
 			}
 			return printHistory(cmd.OutOrStdout(), entries, h.Len())
@@ -77,9 +85,12 @@ a star.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().IntVar(&limit, "limit", limit, "how many entries; 0 for all")
 	cmd.Flags().IntVar(&page, "page", page, "which page of that many entries")
-	cmd.AddCommand(historyShow(), historyPrune(), historyVerify(), historyBackup())
+	cmd.AddCommand(historyShow(), historyPrune(), historyVerify(), historyBackup(), historyRestore())
 	return cmd
 }
+
+// manyStates are more states than anybody waits for who wants a list.
+const manyStates = 100
 
 // shortCommit is enough of a hash to compare by eye, with what is known of the
 // checkout.
@@ -104,7 +115,7 @@ func printHistory(to io.Writer, entries []history.Entry, total int) error {
 		return err
 	}
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NO.\tTIME\tKIND\tRESULT\tTOOK\tCHANGES\tCOMMIT\tWHO\tMESSAGE")
+	fmt.Fprintln(table, "NO.\tTIME\tKIND\tRESULT\tTOOK\tCHANGES\tCOMMIT\tAUTHOR\tRAN BY\tMESSAGE")
 	for _, e := range entries {
 		number := fmt.Sprintf("%d", e.Number)
 		if e.Good() {
@@ -112,11 +123,11 @@ func printHistory(to io.Writer, entries []history.Entry, total int) error {
 		}
 		at := e.Recorded.Local().Format(time.DateTime)
 		if e.Fault != "" {
-			fmt.Fprintf(table, "%s\t%s\tunreadable\t\t\t\t\t\t%s\n", number, at, oneLine(e.Fault))
+			fmt.Fprintf(table, "%s\t%s\tunreadable\t\t\t\t\t\t\t%s\n", number, at, oneLine(e.Fault))
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%ds\t%s\t%s\t%s\t%s\n", number, at, e.Kind, e.Result, e.Seconds,
-			counts(e.Changes), shortCommit(e), orDash(e.Who), oneLine(e.Message))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%ds\t%s\t%s\t%s\t%s\t%s\n", number, at, e.Kind, e.Result, e.Seconds,
+			counts(e.Changes), shortCommit(e), orDash(e.Who), orDash(e.RanBy), oneLine(e.Message))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -172,7 +183,6 @@ func showEntry(ctx context.Context, to io.Writer, h *history.History, e history.
 		history.Entry
 		Unfit     string            `json:"unfit,omitempty"`
 		Settings  map[string]string `json:"settings"`
-		Providers map[string]string `json:"providers,omitempty"`
 		Resources int               `json:"resources"`
 	}{Entry: e, Unfit: e.Unfit(), Settings: map[string]string{}}
 	for key, value := range e.Config {

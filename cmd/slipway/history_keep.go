@@ -149,3 +149,33 @@ passphrase or key is not copied.`,
 	cmd.Args = cobra.ExactArgs(1)
 	return cmd
 }
+
+func historyRestore() *cobra.Command {
+	cmd := recordCommand("restore DIRECTORY", "Put a stack's state and history back from such a copy",
+		`For a stack whose backend was lost. It must have no state there: one that is
+broken is moved away first. Nothing but the backend is touched; what was made or
+deleted after the copy is shown by "slipway drift".`,
+		func(cmd *cobra.Command, s *platform.Stack, files *backend.Stack, args []string) error {
+			place, err := filepath.Abs(args[0])
+			if err != nil {
+				return fmt.Errorf("reading the directory's name: %w", err)
+			}
+			copies, err := backend.Open(cmd.Context(), "file://"+place)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = copies.Close() }()
+			from, err := copies.Stack(files.Project, files.Name)
+			if err != nil {
+				return err
+			}
+			copied, err := history.Restore(cmd.Context(), from, files)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "put %d files back into %s\nto see what changed since: slipway drift --stack %s\n", copied, files.URL(), s.Name)
+			return nil
+		})
+	cmd.Args = cobra.ExactArgs(1)
+	return cmd
+}

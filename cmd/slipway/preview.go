@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"slipway.dev/slipway/internal/guard"
 	"slipway.dev/slipway/internal/platform"
 	"slipway.dev/slipway/internal/proposal"
+	"slipway.dev/slipway/internal/redact"
 )
 
 func previewCommand() *cobra.Command {
@@ -31,9 +33,11 @@ risk, no values, and the hash of each plan, which
 "slipway update --expect-plan HASH" holds a later update to. The plans and the
 whole text of each preview are written to --out.
 
-Fails when the change would delete or replace a cluster, node group, zone, key,
-bucket, StatefulSet, volume or other data, and has no waiver of the rule
-data-not-replaced in policies/waivers.yaml.`,
+Fails when a preview does, when a mandatory rule is broken, and when the change
+would delete or replace a cluster, node group, zone, key, bucket, StatefulSet,
+volume or other data, and has no waiver of the rule data-not-replaced in
+policies/waivers.yaml. With --markdown the comment is written first, and the
+stack gets no hash.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := openWorkplace()
 			if err != nil {
@@ -87,55 +91,120 @@ func previewSection(ctx context.Context, s *platform.Stack, out string) (comment
 	if section.Guard, err = guardOf(ctx, s); err != nil {
 		return section, err
 	}
+	plan, hash := filepath.Join(out, s.Name+".plan.json"), filepath.Join(out, s.Name+".hash")
+	// What an earlier preview left would hold an update to what nobody reads now.
+	for _, old := range []string{plan, hash} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return section, fmt.Errorf("removing an earlier preview: %w", err)
+		}
+	}
+	hide := hiding(ctx, s)
 	var said bytes.Buffer
-	plan := filepath.Join(out, s.Name+".plan.json")
 	p, err := s.Propose(ctx, &said, platform.Proposing{Plan: plan, Policies: packs(s.Checkout)})
 	if ctx.Err() != nil {
 		return section, ctx.Err()
 	}
-	if writing := os.WriteFile(filepath.Join(out, s.Name+".txt"), said.Bytes(), 0o600); writing != nil {
-		return section, fmt.Errorf("writing the preview of stack %s: %w", s.Name, writing)
-	}
 	if err != nil {
 		section.Failed = err.Error()
-		return section, nil
-	}
-	section.Proposal = p
-	kept, err := gate.Findings(s.Checkout, s.Name, p, time.Now())
-	if err != nil {
+	} else if err := judged(&section, s.Checkout, p); err != nil {
 		return section, err
 	}
-	p.Findings = append(p.Findings, kept...)
-	if section.Cost, err = costDelta(s.Checkout, p); err != nil {
+	masked(&section, hide)
+	if err := writeWhole(out, section, said.String(), hide); err != nil {
 		return section, err
 	}
-	if len(p.Problems) > 0 || len(p.Mandatory()) > 0 {
+	if p == nil || len(p.Problems) > 0 || len(p.Mandatory()) > 0 {
 		return section, nil // pulumi saves no plan of a preview that failed
 	}
 	if section.Hash, err = planHash(plan); err != nil {
 		return section, err
 	}
-	if err := os.WriteFile(filepath.Join(out, s.Name+".hash"), []byte(section.Hash+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(hash, []byte(section.Hash+"\n"), 0o600); err != nil {
 		return section, fmt.Errorf("writing the plan's hash of stack %s: %w", s.Name, err)
 	}
 	return section, nil
 }
 
-// refused fails, once the comment is written, when a stack in it would lose what
-// must stay.
-func refused(sections []comment.Stack) error {
-	for _, s := range sections {
-		if s.Proposal == nil {
-			continue
-		}
-		for _, f := range s.Proposal.Findings {
-			if f.Policy == gate.Rule {
-				return &exitError{violated, fmt.Errorf("stack %s: %w: %s", s.Name, gate.ErrRefused, f.Message)}
-			}
-		}
+// judged adds to a stack's section what is said about the proposal.
+func judged(section *comment.Stack, checkout string, p *proposal.Proposal) error {
+	section.Proposal = p
+	now := time.Now()
+	kept, err := gate.Findings(checkout, section.Name, p, now)
+	if err != nil {
+		return err
+	}
+	p.Findings = append(p.Findings, kept...)
+	if section.Waivers, err = gate.Waivers(checkout, section.Name, p, now); err != nil {
+		return err
+	}
+	section.Cost, err = costDelta(checkout, p)
+	return err
+}
+
+// hiding knows the stack's secrets. Where they cannot be read, neither can the
+// engine read them, and then it has none to tell: most often there is no
+// passphrase, which is what the preview then says.
+func hiding(ctx context.Context, s *platform.Stack) redact.Text {
+	secrets, _ := s.Secrets(ctx)
+	return redact.New(secrets, os.Environ())
+}
+
+// masked takes secrets out of what others have written into a section: in an
+// error nothing marks them.
+func masked(section *comment.Stack, hide redact.Text) {
+	section.Failed = hide.In(section.Failed)
+	if section.Proposal == nil {
+		return
+	}
+	for i := range section.Proposal.Findings {
+		section.Proposal.Findings[i].Message = hide.In(section.Proposal.Findings[i].Message)
+	}
+	for i := range section.Proposal.Problems {
+		section.Proposal.Problems[i].Message = hide.In(section.Proposal.Problems[i].Message)
+	}
+}
+
+// writeWhole writes what the comment has no room for: the engine's own words,
+// and each property that changes.
+func writeWhole(dir string, section comment.Stack, said string, hide redact.Text) error {
+	text := hide.In(said + "\nEvery change with its properties, as the engine's events have them:\n\n" + section.Whole())
+	if err := os.WriteFile(filepath.Join(dir, section.Name+".txt"), []byte(text), 0o600); err != nil {
+		return fmt.Errorf("writing the preview of stack %s: %w", section.Name, err)
 	}
 	return nil
 }
+
+// refused fails, once the comment is written, when an update of a stack in it
+// would not be allowed, or nobody knows what it would do. A broken rule decides
+// the exit code: that a stack could not be asked says nothing against it.
+func refused(sections []comment.Stack) error {
+	var broken, unknown []error
+	for _, s := range sections {
+		switch {
+		case s.Proposal == nil:
+			unknown = append(unknown, fmt.Errorf("stack %s: its preview failed; the comment says why", s.Name))
+		case len(s.Proposal.Mandatory()) > 0:
+			for _, f := range s.Proposal.Mandatory() {
+				err := fmt.Errorf("stack %s: %w: %s: %s", s.Name, errBroken, f.Policy, f.Message)
+				if f.Policy == gate.Rule {
+					err = fmt.Errorf("stack %s: %w: %s", s.Name, gate.ErrRefused, f.Message)
+				}
+				broken = append(broken, err)
+			}
+		case len(s.Proposal.Problems) > 0:
+			unknown = append(unknown, fmt.Errorf("stack %s: the engine reports %d errors; the comment says which", s.Name, len(s.Proposal.Problems)))
+		}
+	}
+	switch all := errors.Join(append(broken, unknown...)...); {
+	case len(broken) > 0:
+		return &exitError{violated, all}
+	default:
+		return all
+	}
+}
+
+// errBroken is what a change is refused for that breaks a mandatory rule.
+var errBroken = errors.New("a mandatory rule is broken")
 
 func planHash(file string) (string, error) {
 	raw, err := os.ReadFile(file)

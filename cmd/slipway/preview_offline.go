@@ -10,12 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"slipway.dev/slipway/internal/comment"
-	"slipway.dev/slipway/internal/gate"
+	"slipway.dev/slipway/internal/redact"
 	"slipway.dev/slipway/internal/rehearsal"
 )
 
@@ -59,8 +58,11 @@ Fails as "slipway preview" does, when data would be lost.`,
 				if err != nil {
 					return err
 				}
-				if err := os.WriteFile(filepath.Join(out, name+".txt"), log.Bytes(), 0o600); err != nil {
-					return fmt.Errorf("writing the preview of stack %s: %w", name, err)
+				// The secrets are the simulation's; what is left is this process's own.
+				hide := redact.New(nil, os.Environ())
+				masked(&section, hide)
+				if err := writeWhole(out, section, log.String(), hide); err != nil {
+					return err
 				}
 				sections = append(sections, section)
 			}
@@ -94,12 +96,6 @@ func offlineSection(ctx context.Context, r *rehearsal.Rehearsal) (comment.Stack,
 		section.Failed = err.Error()
 		return section, nil
 	}
-	section.Proposal, section.Guard = proposed.Proposal, proposed.Guard
-	kept, err := gate.Findings(r.Project, r.Stack, proposed.Proposal, time.Now())
-	if err != nil {
-		return section, err
-	}
-	proposed.Proposal.Findings = append(proposed.Proposal.Findings, kept...)
-	section.Cost, err = costDelta(r.Project, proposed.Proposal)
-	return section, err
+	section.Guard = proposed.Guard
+	return section, judged(&section, r.Project, proposed.Proposal)
 }

@@ -102,8 +102,11 @@ func updateCommand() *cobra.Command {
 	wait, expect := time.Duration(0), ""
 	cmd := stackCommand("update", "Run pulumi up on a stack whose machine is ready",
 		`With --expect-plan it updates only when it would do what the preview with that
-hash said, and is held to it.`,
+hash said, and is held to it. Stack prod is updated in no other way.`,
 		func(cmd *cobra.Command, site *platform.Site) error {
+			if err := held(site.Stack.Name, expect, cmd.Flags().Changed("expect-plan")); err != nil {
+				return err
+			}
 			if err := site.Stack.Prepare(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 				return err
 			}
@@ -118,6 +121,19 @@ hash said, and is held to it.`,
 	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to wait for another update of the stack to end")
 	cmd.Flags().StringVar(&expect, "expect-plan", "", "the hash of the plan, from slipway preview --markdown")
 	return cmd
+}
+
+// reviewed is the stack that nothing happens to which nobody has read before.
+const reviewed = "prod"
+
+// held refuses an update that is held to nothing although it should be. An empty
+// hash is what is left of a preview that failed.
+func held(stack, expect string, asked bool) error {
+	if expect != "" || !asked && stack != reviewed {
+		return nil
+	}
+	return fmt.Errorf("updating stack %s: no plan holds it, and nothing was changed; preview it with `make preview-comment STACK=%s`, "+
+		"read that, and give the hash at its end: make deploy STACK=%s PLAN=HASH", stack, stack, stack)
 }
 
 // updateAsPlanned previews again, and updates when that gives the same plan.

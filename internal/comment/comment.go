@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"slipway.dev/slipway/internal/checkpoint"
 	"slipway.dev/slipway/internal/guard"
 	"slipway.dev/slipway/internal/proposal"
+	"slipway.dev/slipway/policies/waiver"
 )
 
 // Limit is how many bytes a comment may have; GitHub refuses more than 65,536
@@ -43,6 +43,8 @@ type Stack struct {
 	Against string
 	// Failed says why there is no proposal.
 	Failed string
+	// Waivers are those without which a rule would have more to say.
+	Waivers []*waiver.Waiver
 	// Cost is what the change costs a month, as a sentence; empty when nobody
 	// estimated it.
 	Cost string
@@ -66,19 +68,27 @@ func (s Stack) risk(step *proposal.Step) Risk {
 	return Routine
 }
 
-// Destructive tells whether any stack would delete or replace something.
-func Destructive(stacks []Stack) bool {
-	return slices.ContainsFunc(stacks, func(s Stack) bool {
-		return s.Proposal != nil && slices.ContainsFunc(s.Proposal.Changes(), func(step *proposal.Step) bool { return guard.Destructive(step.Operation) })
-	})
+// Destructive tells whether any stack would delete or replace something. known is
+// false when that cannot be said, because a preview failed.
+func Destructive(stacks []Stack) (destructive, known bool) {
+	known = true
+	for _, s := range stacks {
+		known = known && s.Proposal != nil
+		destructive = destructive || len(s.destroyed()) > 0
+	}
+	return destructive, known || destructive
 }
 
-// Write renders the comment. What does not fit into Limit is left out from the
-// end, and the comment says so; artifact says where the whole is.
+// Write renders the comment: a row for every stack that changes, what is deleted
+// or replaced in any of them, then each by itself. What does not fit into Limit
+// is left out from the end, and the comment says so; artifact says where the
+// whole is. The second line is for scripts/comment, which must not have to
+// guess from what was left.
 func Write(stacks []Stack, artifact string) string {
-	var changed, still []string
+	var changed []Stack
+	var still []string
 	for _, s := range stacks {
-		if s.Proposal != nil && len(s.Proposal.Changes()) == 0 && len(s.Proposal.Problems) == 0 && len(s.Proposal.Findings) == 0 {
+		if s.unchanged() {
 			name := s.Name
 			if s.Against != "" {
 				name += " against " + s.Against
@@ -86,10 +96,10 @@ func Write(stacks []Stack, artifact string) string {
 			still = append(still, name)
 			continue
 		}
-		changed = append(changed, s.section())
+		changed = append(changed, s)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n## Preview\n\n", Marker)
+	fmt.Fprintf(&b, "%s\n<!-- destructive: %s -->\n## Preview\n\n", Marker, answer(Destructive(stacks)))
 	end := ""
 	if len(still) > 0 {
 		end = fmt.Sprintf("<details><summary>%d unchanged</summary>\n\n%s\n\n</details>\n", len(still), cell(strings.Join(still, ", ")))
@@ -97,31 +107,144 @@ func Write(stacks []Stack, artifact string) string {
 	if artifact != "" {
 		end += fmt.Sprintf("\nThe whole preview: %s\n", artifact)
 	}
-	const notice = "\n**Cut short: the rest is in the whole preview.**\n"
-	for _, section := range changed {
-		room := Limit - b.Len() - len(end) - len(notice)
-		if len(section) > room {
-			b.WriteString(cut(section, room))
-			b.WriteString(notice)
-			break
+	if len(changed) > 0 {
+		b.WriteString(overview(changed))
+		b.WriteString(losses(changed, Limit/2))
+	}
+	for i, s := range changed {
+		room := Limit - b.Len() - len(end) - len(notice(len(changed)))
+		if section := s.section(); len(section) <= room {
+			b.WriteString(section)
+			continue
 		}
-		b.WriteString(section)
+		b.WriteString(cut(s.section(), room))
+		b.WriteString(notice(len(changed) - i))
+		break
 	}
 	b.WriteString(end)
 	return b.String()
 }
 
-// cut ends a text at a whole line.
-func cut(text string, room int) string {
-	if room <= 0 {
+func notice(stacks int) string {
+	return fmt.Sprintf("\n**Cut short: the rest of %d stacks is in the whole preview.**\n", stacks)
+}
+
+func answer(yes, known bool) string {
+	switch {
+	case !known:
+		return "unknown"
+	case yes:
+		return "yes"
+	}
+	return "no"
+}
+
+func (s Stack) unchanged() bool {
+	return s.Proposal != nil && len(s.Proposal.Changes()) == 0 && len(s.Proposal.Problems) == 0 && len(s.Proposal.Findings) == 0 && len(s.Waivers) == 0
+}
+
+// sorted are the changes, worst first.
+func (s Stack) sorted() []*proposal.Step {
+	steps := s.Proposal.Changes()
+	rank := []Risk{Data, Outage, Routine, Fresh}
+	slices.SortStableFunc(steps, func(a, b *proposal.Step) int { return slices.Index(rank, s.risk(a)) - slices.Index(rank, s.risk(b)) })
+	return steps
+}
+
+// destroyed are the changes after which what was there is gone.
+func (s Stack) destroyed() []*proposal.Step {
+	if s.Proposal == nil {
+		return nil
+	}
+	return slices.DeleteFunc(s.sorted(), func(step *proposal.Step) bool { return !guard.Destructive(step.Operation) })
+}
+
+// overview is a row for each stack, which is there however much is cut.
+func overview(stacks []Stack) string {
+	var b strings.Builder
+	b.WriteString("| stack | worst | delete | replace | update | create | rules broken | waivers | plan |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, s := range stacks {
+		if s.Proposal == nil {
+			fmt.Fprintf(&b, "| %s | **the preview failed** | | | | | | | |\n", cell(s.Name))
+			continue
+		}
+		worst, counts := "", map[string]int{}
+		for _, step := range s.sorted() {
+			if worst == "" {
+				worst = s.word(step)
+			}
+			operation := step.Operation
+			if operation == "import" {
+				operation = "create"
+			}
+			counts[operation]++
+		}
+		if len(s.Proposal.Problems) > 0 {
+			worst = "**the preview failed**"
+		}
+		plan := ""
+		if s.Hash != "" {
+			plan = "`" + s.Hash + "`"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %d | %d | %s |\n", cell(s.Name), worst,
+			counts["delete"], counts["replace"], counts["update"], counts["create"], len(s.Proposal.Mandatory()), len(s.Waivers), plan)
+	}
+	return b.String() + "\n"
+}
+
+// losses are what is deleted or replaced in any stack, in at most limit bytes.
+func losses(stacks []Stack, limit int) string {
+	const head = "### Deleted and replaced\n\n| stack | risk | operation | resource | properties |\n|---|---|---|---|---|\n"
+	var b strings.Builder
+	b.WriteString(head)
+	left := 0
+	for _, risk := range []Risk{Data, Outage} {
+		for _, s := range stacks {
+			for _, step := range s.destroyed() {
+				if s.risk(step) != risk {
+					continue
+				}
+				row := fmt.Sprintf("| %s %s", cell(s.Name), s.row(step))
+				if b.Len()+len(row) > limit {
+					left++
+					continue
+				}
+				b.WriteString(row)
+			}
+		}
+	}
+	switch {
+	case left > 0:
+		fmt.Fprintf(&b, "\n**And %d more, in the whole preview.**\n", left)
+	case b.Len() == len(head):
 		return ""
 	}
-	text = text[:room]
-	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
-		return text[:i+1]
+	return b.String() + "\n"
+}
+
+// word is a step's risk as the comment shows it.
+func (s Stack) word(step *proposal.Step) string {
+	if risk := s.risk(step); risk != Data {
+		return string(risk)
 	}
-	for !utf8.ValidString(text) {
-		text = text[:len(text)-1]
+	return "**" + string(Data) + "**"
+}
+
+func (s Stack) row(step *proposal.Step) string {
+	return fmt.Sprintf("| %s | %s | `%s` %s | %s |\n", s.word(step), step.Operation,
+		cell(checkpoint.Type(step.URN)), cell(checkpoint.Name(step.URN)), cell(properties(step)))
+}
+
+// cut ends a text at a whole line, outside of a block of code.
+func cut(text string, room int) string {
+	const fence = "```\n"
+	if room <= len(fence) {
+		return ""
+	}
+	text = text[:room-len(fence)]
+	text = text[:strings.LastIndexByte(text, '\n')+1]
+	if strings.Count(text, "```")%2 == 1 {
+		text += fence
 	}
 	return text
 }
@@ -139,28 +262,22 @@ func (s Stack) section() string {
 	for _, f := range s.Proposal.Findings {
 		fmt.Fprintf(&b, "- policy `%s` (%s) %s: %s\n", cell(f.Policy), cell(f.Level), cell(checkpoint.Name(f.URN)), cell(f.Message))
 	}
+	for _, w := range s.Waivers {
+		fmt.Fprintf(&b, "- waived until %s by %s: `%s` of %s, because %s\n", cell(w.Expires), cell(w.Owner), cell(w.Rule), cell(w.Resource), cell(w.Reason))
+	}
 	for _, p := range s.Proposal.Problems {
 		fmt.Fprintf(&b, "- error %s: %s\n", cell(checkpoint.Name(p.URN)), cell(p.Message))
 	}
-	steps := s.Proposal.Changes()
-	rank := []Risk{Data, Outage, Routine, Fresh}
-	slices.SortStableFunc(steps, func(a, b *proposal.Step) int { return slices.Index(rank, s.risk(a)) - slices.Index(rank, s.risk(b)) })
-	if len(steps) > 0 {
+	rest := slices.DeleteFunc(s.sorted(), func(step *proposal.Step) bool { return guard.Destructive(step.Operation) })
+	if len(rest) > 0 {
 		b.WriteString("\n| risk | operation | resource | properties |\n|---|---|---|---|\n")
-		for _, step := range steps {
-			risk := string(s.risk(step))
-			if s.risk(step) == Data {
-				risk = "**" + risk + "**"
-			}
-			fmt.Fprintf(&b, "| %s | %s | `%s` %s | %s |\n", risk, step.Operation, cell(checkpoint.Type(step.URN)), cell(checkpoint.Name(step.URN)), cell(properties(step)))
+		for _, step := range rest {
+			b.WriteString(s.row(step))
 		}
 	}
 	fmt.Fprintf(&b, "\n%s", totals(s.Proposal.Counts))
 	if s.Cost != "" {
 		fmt.Fprintf(&b, " · %s", cell(s.Cost))
-	}
-	if s.Hash != "" {
-		fmt.Fprintf(&b, " · plan `%s`", s.Hash)
 	}
 	b.WriteString("\n\n")
 	return b.String()

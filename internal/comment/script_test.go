@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"slipway.dev/slipway/internal/proposal"
 )
 
 // gh answers a listing with what the file found holds, and notes every call.
@@ -20,6 +22,10 @@ case "$*" in *--paginate*) cat "$FOUND" ;; esac
 func TestCommentScript(t *testing.T) {
 	script, err := filepath.Abs("../../scripts/comment")
 	require.NoError(t, err)
+	var many []*proposal.Step
+	for range 3000 {
+		many = append(many, step("update", deployment, "web"))
+	}
 	destructive := stack("prod", step("delete", deployment, "api"))
 	for name, tc := range map[string]struct {
 		text, found string
@@ -30,6 +36,9 @@ func TestCommentScript(t *testing.T) {
 			"--method POST repos/o/r/issues/7/comments --field body=@", "--method POST repos/o/r/issues/7/labels --field labels[]=destructive"}, false},
 		"again": {Write([]Stack{stack("prod", step("create", deployment, "api"))}, ""), "42\n", []string{
 			"--method PATCH repos/o/r/issues/comments/42 --field body=@", "--method DELETE repos/o/r/issues/7/labels/destructive"}, false},
+		// Of what was cut away the text has no row.
+		"cut":       {Write([]Stack{stack("dev", many...), destructive}, ""), "", []string{"--field labels[]=destructive"}, false},
+		"unknown":   {Write([]Stack{{Name: "prod", Failed: "no route"}}, ""), "", []string{"/comments --field body=@"}, false},
 		"no marker": {"hello", "", nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,6 +57,9 @@ func TestCommentScript(t *testing.T) {
 			}
 			if tc.fails {
 				require.Empty(t, calls)
+			}
+			if name == "unknown" {
+				require.NotContains(t, string(calls), "labels", "nobody knows, and somebody else's word goes")
 			}
 		})
 	}

@@ -187,6 +187,21 @@ func properties(was, is *apitype.ResourceV3) []Property {
 	return out
 }
 
+// Values lists what differs between two sets of properties; nil is one of
+// something that is not there.
+func Values(before, after map[string]any) []Property {
+	var out []Property
+	walk("", either(before), either(after), &out)
+	return out
+}
+
+func either(properties map[string]any) map[string]any {
+	if properties == nil {
+		return map[string]any{}
+	}
+	return properties
+}
+
 // walk goes down as long as both sides are objects or lists of one length.
 func walk(path string, before, after any, out *[]Property) {
 	oldSecret, wasSecret := checkpoint.Secret(before)

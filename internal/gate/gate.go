@@ -51,19 +51,12 @@ func Findings(checkout, stack string, p *proposal.Proposal, now time.Time) ([]pr
 	if err != nil || len(destroyed) == 0 {
 		return nil, err
 	}
-	all := catalogue.Rules()
-	chosen, err := settings.Load(filepath.Join(checkout, "policies", settings.File), stack, all)
+	entries, err := judge(checkout, stack, now, destroyed, func(r *rule.Rule) bool { return r.ID == Rule })
 	if err != nil {
 		return nil, err
 	}
-	waivers, err := waiver.Load(filepath.Join(checkout, "policies", waiver.File), all)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(all, func(r *rule.Rule) bool { return r.ID == Rule })
-	made := report.Make(rule.NewJudge(all[i:i+1]), rule.NewStack(stack, destroyed...), report.Options{Settings: chosen, Waivers: waivers, Now: now})
 	var findings []proposal.Finding
-	for _, e := range made.Entries {
+	for _, e := range entries {
 		if e.Stops() {
 			findings = append(findings, proposal.Finding{
 				URN: e.URN, Policy: e.Rule, Pack: "slipway", Level: string(e.Level), Message: e.Resource + ": " + e.Message,
@@ -73,38 +66,109 @@ func Findings(checkout, stack string, p *proposal.Proposal, now time.Time) ([]pr
 	return findings, nil
 }
 
-// destroyed are the resources as they are that will not be there afterwards.
-func destroyed(p *proposal.Proposal) ([]*rule.Resource, error) {
-	type state struct {
-		URN    string         `json:"urn"`
-		Type   string         `json:"type"`
-		Inputs map[string]any `json:"inputs"`
+// Waivers are those that a proposal needs: without them a rule, this one or one
+// of the policy pack's, would have more to say. The pack tells the engine only
+// what is not waived, so all rules are asked again here.
+func Waivers(checkout, stack string, p *proposal.Proposal, now time.Time) ([]*waiver.Waiver, error) {
+	destroyed, err := destroyed(p)
+	if err != nil {
+		return nil, err
 	}
-	operations := map[string]rule.Operation{}
-	states := []state{}
+	declared, err := declared(p)
+	if err != nil {
+		return nil, err
+	}
+	var used []*waiver.Waiver
+	for _, part := range []struct {
+		resources []*rule.Resource
+		rules     func(*rule.Rule) bool
+	}{
+		{destroyed, func(r *rule.Rule) bool { return r.ID == Rule }},
+		{declared, func(r *rule.Rule) bool { return r.ID != Rule }},
+	} {
+		entries, err := judge(checkout, stack, now, part.resources, part.rules)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if e.Waiver != nil && !slices.ContainsFunc(used, func(w *waiver.Waiver) bool { return w.Line == e.Waiver.Line }) {
+				used = append(used, e.Waiver)
+			}
+		}
+	}
+	return used, nil
+}
+
+// judge holds resources to some of the rules, with the levels and waivers of the
+// checkout.
+func judge(checkout, stack string, now time.Time, resources []*rule.Resource, which func(*rule.Rule) bool) ([]report.Entry, error) {
+	if len(resources) == 0 {
+		return nil, nil
+	}
+	all := catalogue.Rules()
+	chosen, err := settings.Load(filepath.Join(checkout, "policies", settings.File), stack, all)
+	if err != nil {
+		return nil, err
+	}
+	waivers, err := waiver.Load(filepath.Join(checkout, "policies", waiver.File), all)
+	if err != nil {
+		return nil, err
+	}
+	rules := slices.DeleteFunc(slices.Clone(all), func(r *rule.Rule) bool { return !which(r) })
+	return report.Make(rule.NewJudge(rules), rule.NewStack(stack, resources...), report.Options{Settings: chosen, Waivers: waivers, Now: now}).Entries, nil
+}
+
+// state is a resource as document reads it.
+type state struct {
+	URN     string         `json:"urn"`
+	Type    string         `json:"type"`
+	Protect bool           `json:"protect,omitempty"`
+	Inputs  map[string]any `json:"inputs"`
+}
+
+// declared are the resources as they will be.
+func declared(p *proposal.Proposal) ([]*rule.Resource, error) {
+	var states []state
 	for _, step := range p.Steps {
-		if !guard.Destructive(step.Operation) || step.Old == nil {
-			continue
-		}
-		states = append(states, state{step.Old.URN, step.Old.Type, step.Old.Inputs})
-		operations[step.Old.URN] = rule.Delete
-		if step.Operation != "delete" && step.Operation != "discard" {
-			operations[step.Old.URN] = rule.Replace
+		if step.New != nil && step.Operation != "delete" && step.New.Custom {
+			states = append(states, state{step.New.URN, step.New.Type, step.New.Protect, step.New.Inputs})
 		}
 	}
+	return resources("what would be declared", states)
+}
+
+func resources(what string, states []state) ([]*rule.Resource, error) {
 	if len(states) == 0 {
 		return nil, nil
 	}
 	raw, err := json.Marshal(map[string]any{"resources": states})
 	if err != nil {
-		return nil, fmt.Errorf("writing what would be destroyed: %w", err)
+		return nil, fmt.Errorf("writing %s: %w", what, err)
 	}
-	doc, err := document.Read("what would be destroyed", raw)
+	doc, err := document.Read(what, raw)
+	return doc.Resources, err
+}
+
+// destroyed are the resources as they are that will not be there afterwards.
+func destroyed(p *proposal.Proposal) ([]*rule.Resource, error) {
+	operations := map[string]rule.Operation{}
+	var states []state
+	for _, step := range p.Steps {
+		if !guard.Destructive(step.Operation) || step.Old == nil {
+			continue
+		}
+		states = append(states, state{URN: step.Old.URN, Type: step.Old.Type, Inputs: step.Old.Inputs})
+		operations[step.Old.URN] = rule.Delete
+		if step.Operation != "delete" && step.Operation != "discard" {
+			operations[step.Old.URN] = rule.Replace
+		}
+	}
+	all, err := resources("what would be destroyed", states)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range doc.Resources {
+	for _, r := range all {
 		r.Operation = operations[r.URN]
 	}
-	return doc.Resources, nil
+	return all, nil
 }

@@ -81,3 +81,36 @@ func TestOnlyAWaiverThatHoldsLetsThrough(t *testing.T) {
 	assert.ErrorContains(t, err, "aws:kms/key:Key/volumes: this update would delete it")
 	assert.NotContains(t, err.Error(), "StatefulSet")
 }
+
+// The waivers in use are told apart from those that nothing needs now, whether
+// this rule needs them or one of the policy pack's.
+func TestWaiversInUse(t *testing.T) {
+	root := checkout(t, `[
+		{rule: data-not-replaced, resource: StatefulSet/data/postgres, owner: ada, reason: moved, expires: 2026-06-01},
+		{rule: image-not-latest, resource: Deployment/data/web, owner: bob, reason: for now, expires: 2026-06-01},
+		{rule: data-not-replaced, resource: StatefulSet/data/other, owner: cay, reason: not now, expires: 2026-06-01},
+		{rule: image-not-latest, resource: Deployment/data/old, owner: dan, reason: over, expires: 2026-05-01}]`)
+	deployment := func(name string) *proposal.Step {
+		s := step("create", "kubernetes:apps/v1:Deployment", name, nil)
+		s.New, s.Old = s.Old, nil
+		s.New.Custom = true
+		s.New.Inputs = map[string]any{
+			"metadata": map[string]any{"name": name, "namespace": "data"},
+			"spec":     map[string]any{"template": map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": "web", "image": "web:latest"}}}}},
+		}
+		return s
+	}
+	p := &proposal.Proposal{Steps: []*proposal.Step{
+		step("replace", "kubernetes:apps/v1:StatefulSet", "postgres", set("postgres")), deployment("web"), deployment("old"),
+	}}
+	used, err := Waivers(root, "prod", p, today)
+	require.NoError(t, err)
+	var owners []string
+	for _, w := range used {
+		owners = append(owners, w.Owner)
+	}
+	assert.Equal(t, []string{"ada", "bob"}, owners)
+	used, err = Waivers(root, "prod", &proposal.Proposal{}, today)
+	require.NoError(t, err)
+	assert.Empty(t, used)
+}

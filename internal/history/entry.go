@@ -3,6 +3,7 @@ package history
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -49,6 +50,10 @@ type Entry struct {
 	Message string `json:"message"`
 	// Who is the commit's author, as far as recorded.
 	Who string `json:"who,omitempty"`
+	// RanBy is who ran the update, as user@host or, in continuous integration,
+	// person@service; empty where Slipway did not run it, because Pulumi records
+	// no such thing.
+	RanBy string `json:"ranBy,omitempty"`
 	// Commit is the full hash, empty where none was recorded.
 	Commit string `json:"commit,omitempty"`
 	Tree   Tree   `json:"tree"`
@@ -59,6 +64,9 @@ type Entry struct {
 	Changes map[string]int `json:"changes,omitempty"`
 	// CLI is the version of the pulumi command.
 	CLI string `json:"cli,omitempty"`
+	// Providers maps each provider's package to the version of its plugin. It is
+	// read from the state after the entry, and only when it is asked for.
+	Providers map[string]string `json:"providers,omitempty"`
 	// Build links the run of a continuous integration system.
 	Build string `json:"build,omitempty"`
 	// Config is the stack's configuration of that update, secrets encrypted.
@@ -110,27 +118,33 @@ type Agent struct {
 	Commit     string
 	Dirty      bool
 	RollbackTo int
+	// By is who runs the update; empty for nobody knows.
+	By string
 }
 
 const agentPrefix = "slipway"
 
 // String is such as slipway@<commit>, slipway@<commit>+dirty or
-// slipway@<commit>+rollback-to-7. Without a commit it is just slipway.
+// slipway@<commit>+rollback-to-7, with +by-<person> after it. Without a commit it
+// is just slipway, and who.
 func (a Agent) String() string {
-	if a.Commit == "" {
-		return agentPrefix
+	text := agentPrefix
+	if a.Commit != "" {
+		text += "@" + a.Commit
+		if a.Dirty {
+			text += "+dirty"
+		}
+		if a.RollbackTo > 0 {
+			text += "+rollback-to-" + strconv.Itoa(a.RollbackTo)
+		}
 	}
-	text := agentPrefix + "@" + a.Commit
-	if a.Dirty {
-		text += "+dirty"
-	}
-	if a.RollbackTo > 0 {
-		text += "+rollback-to-" + strconv.Itoa(a.RollbackTo)
+	if a.By != "" {
+		text += "+by-" + url.PathEscape(a.By)
 	}
 	return text
 }
 
-var agentText = regexp.MustCompile(`^` + agentPrefix + `@([0-9a-f]{40,64})(\+dirty)?(?:\+rollback-to-([0-9]+))?$`)
+var agentText = regexp.MustCompile(`^` + agentPrefix + `(?:@([0-9a-f]{40,64})(\+dirty)?(?:\+rollback-to-([0-9]+))?)?(?:\+by-(\S+))?$`)
 
 func parseAgent(text string) (Agent, bool) {
 	match := agentText.FindStringSubmatch(text)
@@ -138,7 +152,8 @@ func parseAgent(text string) (Agent, bool) {
 		return Agent{}, false
 	}
 	number, _ := strconv.Atoi(match[3])
-	return Agent{Commit: match[1], Dirty: match[2] != "", RollbackTo: number}, true
+	by, err := url.PathUnescape(match[4])
+	return Agent{Commit: match[1], Dirty: match[2] != "", RollbackTo: number, By: by}, err == nil
 }
 
 // record is the file as Pulumi writes it.
@@ -173,7 +188,9 @@ func parse(raw []byte) (Entry, error) {
 	case "false":
 		e.Tree = Clean
 	}
-	if agent, ok := parseAgent(r.Environment["exec.agent"]); ok {
+	agent, ok := parseAgent(r.Environment["exec.agent"])
+	e.RanBy = agent.By
+	if ok && agent.Commit != "" {
 		e.Commit, e.RollbackTo, e.Tree = agent.Commit, agent.RollbackTo, Clean
 		if agent.Dirty {
 			e.Tree = Dirty

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"slipway.dev/slipway/internal/backend"
+	"slipway.dev/slipway/internal/checkpoint"
 )
 
 // Errors of looking for an entry.
@@ -312,6 +313,27 @@ func (h *History) search(ctx context.Context, end int, wanted func(*Entry) bool)
 		end -= len(entries)
 	}
 	return Entry{}, ErrNoEntry
+}
+
+// ReadProviders fills in the providers of entries. It reads a state for each, so
+// it is for a page, not for all there are. One whose state cannot be read keeps
+// none; Verify tells why.
+func (h *History) ReadProviders(ctx context.Context, entries []Entry) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.NumCPU())
+	for i := range entries {
+		group.Go(func() error {
+			raw, err := h.Checkpoint(ctx, entries[i])
+			if err != nil {
+				return ctx.Err()
+			}
+			if state, err := checkpoint.Parse(raw); err == nil {
+				entries[i].Providers = state.Providers()
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // Checkpoint reads the state after an entry, uncompressed.

@@ -34,7 +34,7 @@ func TestEntriesSayWhatPulumiRecorded(t *testing.T) {
 	s.add(fields{commit: commit("b"), dirty: "true", result: Failed})
 	s.add(fields{})
 	s.add(fields{commit: commit("c"), agent: Agent{Commit: commit("d"), RollbackTo: 1}.String()})
-	s.add(fields{kind: "refresh", commit: commit("c"), agent: Agent{Commit: commit("d"), Dirty: true}.String()})
+	s.add(fields{kind: "refresh", commit: commit("c"), agent: Agent{Commit: commit("d"), Dirty: true, By: "bob@yard"}.String()})
 	entries, err := s.open().Page(t.Context(), 0, 0)
 	require.NoError(t, err)
 	type seen struct {
@@ -56,11 +56,40 @@ func TestEntriesSayWhatPulumiRecorded(t *testing.T) {
 	}, got)
 	first := entries[4]
 	require.Equal(t, "Ada", first.Who)
+	require.Empty(t, first.RanBy)
+	require.Equal(t, []string{"Ada", "bob@yard"}, []string{entries[0].Who, entries[0].RanBy}, "one wrote it, another ran it")
 	require.Equal(t, 7, first.Seconds)
 	require.Equal(t, map[string]int{"same": 1}, first.Changes)
 	require.Equal(t, "v3.230.0", first.CLI)
 	require.Equal(t, begin, first.Recorded.UnixNano())
 	require.Len(t, first.Config, 2)
+}
+
+// Who ran it is known without a commit as well, and then changes nothing else.
+func TestWhoRanItWithoutACommit(t *testing.T) {
+	s := newShelf(t)
+	s.add(fields{kind: "destroy", commit: commit("c"), dirty: "false", agent: Agent{By: "bob@yard"}.String()})
+	entries, err := s.open().Page(t.Context(), 0, 0)
+	require.NoError(t, err)
+	require.Equal(t, commit("c"), entries[0].Commit)
+	require.Equal(t, Clean, entries[0].Tree)
+	require.Equal(t, "bob@yard", entries[0].RanBy)
+}
+
+func TestProvidersOfAPage(t *testing.T) {
+	s := newShelf(t)
+	s.add(fields{})
+	s.add(fields{})
+	s.write(fmt.Sprintf("test-%d.checkpoint.json", begin+hour), []byte(`{"version":3,"checkpoint":{"latest":{"resources":[
+		{"urn":"urn:pulumi:test::shop::pulumi:providers:random::p","type":"pulumi:providers:random","inputs":{"version":"4.21.2"}}]}}}`))
+	s.write(fmt.Sprintf("test-%d.checkpoint.json", begin), []byte("{"))
+	h := s.open()
+	entries, err := h.Page(t.Context(), 0, 0)
+	require.NoError(t, err)
+	require.Empty(t, entries[0].Providers, "read although nobody asked")
+	require.NoError(t, h.ReadProviders(t.Context(), entries))
+	require.Equal(t, map[string]string{"random": "4.21.2"}, entries[0].Providers)
+	require.Empty(t, entries[1].Providers)
 }
 
 func TestCompressedEntriesAreRead(t *testing.T) {
@@ -192,12 +221,12 @@ func TestClockThatWentBackwards(t *testing.T) {
 }
 
 func TestAgentRoundTrip(t *testing.T) {
-	for _, a := range []Agent{{Commit: commit("a")}, {Commit: commit("a"), Dirty: true}, {Commit: commit("0"), RollbackTo: 17}} {
+	for _, a := range []Agent{{Commit: commit("a")}, {Commit: commit("a"), Dirty: true}, {Commit: commit("0"), RollbackTo: 17}, {Commit: commit("a"), Dirty: true, By: "ada@yard"}, {By: "ada lovelace+x@yard"}, {}} {
 		got, ok := parseAgent(a.String())
 		require.True(t, ok, a)
 		require.Equal(t, a, got)
 	}
-	for _, text := range []string{"", "slipway", "slipway@abc", "other@" + commit("a"), "slipway@" + commit("a") + "+x"} {
+	for _, text := range []string{"", "slipway+by-", "slipway@abc", "other@" + commit("a"), "slipway@" + commit("a") + "+x"} {
 		_, ok := parseAgent(text)
 		require.False(t, ok, text)
 	}

@@ -218,4 +218,16 @@ func TestBackupIsABackend(t *testing.T) {
 	locks, err := copyOf.List(t.Context(), copyOf.LockDir())
 	require.NoError(t, err)
 	require.Empty(t, locks)
+
+	_, err = Restore(t.Context(), copyOf, s.stack)
+	require.ErrorIs(t, err, ErrInPlace)
+	require.ErrorContains(t, err, ".pulumi/stacks/shop/test.json")
+	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, ".pulumi")))
+	copied, err = Restore(t.Context(), copyOf, s.stack)
+	require.NoError(t, err)
+	require.Equal(t, 3, copied)
+	again, err := os.ReadFile(state)
+	require.NoError(t, err)
+	require.Equal(t, sealed(""), again)
+	require.Equal(t, 1, s.open().Len())
 }

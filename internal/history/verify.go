@@ -81,6 +81,24 @@ func sound(raw []byte) error {
 	return state.Verify()
 }
 
+// ErrInPlace is returned by Restore for a stack that has a state.
+var ErrInPlace = errors.New("the stack has a state, which is not written over")
+
+// Restore copies what Backup has copied back to where the stack was. There must be
+// no state: one that is there may be newer than the copy, and what was made since
+// would belong to nobody.
+func Restore(ctx context.Context, from, to *backend.Stack) (int, error) {
+	key, err := to.CheckpointKey(ctx)
+	if err == nil {
+		return 0, fmt.Errorf("putting stack %s/%s back into %s: %w; when you are sure that it is of no use, move %s away and run this again",
+			to.Project, to.Name, to.URL(), ErrInPlace, key)
+	}
+	if !errors.Is(err, backend.ErrNotFound) {
+		return 0, err
+	}
+	return Backup(ctx, from, to.Backend)
+}
+
 // Backup copies a stack, its history and Slipway's notes into another backend,
 // and returns how many objects it copied. Locks and leases are not copied. The
 // copy is a backend like any other: pulumi can log in to it.

@@ -110,6 +110,7 @@ func (s *Stack) Apply(ctx context.Context, out io.Writer, how Updating) error {
 	if recorded == (history.Agent{}) {
 		recorded = s.Agent(ctx)
 	}
+	recorded.By = ranBy(os.Getenv)
 	args := s.configured("up", "--yes", "--skip-preview", "--suppress-outputs", "--non-interactive", "--exec-agent", recorded.String())
 	if how.Refresh {
 		args = append(args, "--refresh")

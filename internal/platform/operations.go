@@ -66,7 +66,7 @@ func (s *Stack) Preview(ctx context.Context, out io.Writer) error {
 // Refresh compares the state with the cluster and takes what it finds into the
 // state.
 func (s *Stack) Refresh(ctx context.Context, out io.Writer) error {
-	return s.writing(ctx, out, "refresh", s.configured("refresh", "--yes", "--skip-preview", "--suppress-outputs", "--non-interactive")...)
+	return s.writing(ctx, out, "refresh", s.signed("refresh", "--yes", "--skip-preview", "--suppress-outputs", "--non-interactive")...)
 }
 
 // ErrNotConfirmed is returned by Destroy when nobody typed the stack's name.
@@ -87,7 +87,7 @@ func (s *Stack) Destroy(ctx context.Context, out io.Writer, confirm string) erro
 
 // destroy deletes the stack's resources, except that what is protected stops it.
 func (s *Stack) destroy(ctx context.Context, out io.Writer) error {
-	if err := s.writing(ctx, out, "destroy", s.configured("destroy", "--yes", "--skip-preview", "--non-interactive")...); err != nil {
+	if err := s.writing(ctx, out, "destroy", s.signed("destroy", "--yes", "--skip-preview", "--non-interactive")...); err != nil {
 		return fmt.Errorf("destroying stack %s: %w", s.Name, err)
 	}
 	if err := os.Remove(s.CAFile()); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -57,7 +57,7 @@ func (s *Stack) Recover(ctx context.Context, log io.Writer, wait time.Duration) 
 		}
 	}
 	return s.writing(ctx, log, "recovery",
-		s.configured("refresh", "--yes", "--skip-preview", "--suppress-outputs", "--non-interactive")...)
+		s.signed("refresh", "--yes", "--skip-preview", "--suppress-outputs", "--non-interactive")...)
 }
 
 // settleCreates ends the creations that the state does not know the end of:

@@ -5,8 +5,6 @@ package platform
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -79,8 +77,6 @@ func (s *Stack) scratch() string { return filepath.Join(s.Checkout, ".slipway", 
 // CAFile is where Up writes the certificate that verifies the platform.
 func (s *Stack) CAFile() string { return filepath.Join(s.scratch(), "ca.crt") }
 
-func passphraseFile() string { return filepath.Join(paths.Pulumi(), "passphrase") }
-
 func (s *Stack) saltFile() string { return filepath.Join(paths.Pulumi(), s.Name+".salt") }
 
 // Exports is what plain pulumi needs in the environment, as KEY=VALUE, in the
@@ -101,7 +97,7 @@ func (s *Stack) pulumi() (cli string, exports []string, err error) {
 	if s.IsLocal() {
 		exports = append(exports,
 			"PULUMI_BACKEND_URL=file://"+paths.Pulumi(),
-			"PULUMI_CONFIG_PASSPHRASE_FILE="+passphraseFile(),
+			passphraseFileVariable+"="+passphraseFile(),
 			// Without a salt in the stack's file the CLI asks the state.
 			"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true",
 			// Every plugin this stack uses is there. The program also knows clouds
@@ -118,18 +114,15 @@ func (s *Stack) pulumi() (cli string, exports []string, err error) {
 // done by whoever owns that environment.
 func (s *Stack) Prepare(ctx context.Context, log io.Writer) error {
 	if !s.IsLocal() {
+		if err := s.checkPassphrase(); err != nil {
+			return err
+		}
 		return s.run(ctx, log, "stack", "ls", "--json")
 	}
 	if err := os.MkdirAll(paths.Pulumi(), 0o700); err != nil {
 		return fmt.Errorf("making the local backend: %w", err)
 	}
-	if err := writeOnce(passphraseFile(), func() ([]byte, error) {
-		raw := make([]byte, 24)
-		if _, err := rand.Read(raw); err != nil {
-			return nil, fmt.Errorf("drawing a passphrase: %w", err)
-		}
-		return []byte(base64.RawURLEncoding.EncodeToString(raw)), nil
-	}); err != nil {
+	if err := s.drawPassphrase(); err != nil {
 		return err
 	}
 	if err := writeOnce(s.saltFile(), func() ([]byte, error) { return s.initialise(ctx, log) }); err != nil {

@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,4 +58,26 @@ func TestApplied(t *testing.T) {
 		_, err := Applied(text)
 		require.Error(t, err, text)
 	}
+}
+
+// TestARealDatabaseThatContracted reads what a real PostgreSQL answers after the
+// service has migrated it past a contraction: app/tests/test_migrate.py holds the
+// file to that. The migrations of this checkout are those of a version before it.
+func TestARealDatabaseThatContracted(t *testing.T) {
+	answer, err := os.ReadFile(filepath.Join("testdata", "contracted.txt"))
+	require.NoError(t, err)
+	applied, err := Applied(string(answer))
+	require.NoError(t, err)
+	require.Len(t, applied, 3)
+	const first = "0001_items.sql"
+	text, err := os.ReadFile(filepath.Join("..", "..", "app", "src", "slipway_api", "migrations", first))
+	require.NoError(t, err)
+	version, err := Files(map[string]string{first: string(text)})
+	require.NoError(t, err)
+	require.Equal(t, version[0], applied[0], "both sides take the same sum of a file")
+	require.NoError(t, Check(version, applied[:2]), "what expands leaves room for the version before")
+	err = Check(version, applied)
+	require.ErrorIs(t, err, ErrContracted)
+	require.ErrorContains(t, err, "0003_drop_colour took away what that version may use")
+	require.NoError(t, Check(applied, applied))
 }

@@ -15,6 +15,7 @@ import (
 	"slipway.dev/slipway/internal/checkpoint"
 	"slipway.dev/slipway/internal/difference"
 	"slipway.dev/slipway/internal/history"
+	"slipway.dev/slipway/internal/paths"
 	"slipway.dev/slipway/internal/platform"
 	"slipway.dev/slipway/internal/proposal"
 	"slipway.dev/slipway/internal/revision"
@@ -86,6 +87,50 @@ func TestHistoryOfTheRealEngine(t *testing.T) {
 	assert.Len(t, s.history(), 2)
 	assert.True(t, s.mustRollBack(s.to("2")).Applied)
 	assert.Equal(t, 4, s.history()[0].Number)
+}
+
+// The drill: a backend is lost, the copy is put back, and the stack goes on as if
+// nothing had happened, rollbacks included.
+func TestABackupIsPutBack(t *testing.T) {
+	onEveryBackend(t, func(t *testing.T, newShop func(t *testing.T) *shop) {
+		s := newShop(t)
+		first := s.release("one", many("1")...)
+		s.release("two", many("2")...)
+		outputs, entries := s.outputs(), s.history()
+		files, err := s.stack.Backend(t.Context())
+		require.NoError(t, err)
+		defer func() { require.NoError(t, files.Close()) }()
+		place, err := backend.Open(t.Context(), "file://"+t.TempDir())
+		require.NoError(t, err)
+		copied, err := history.Backup(t.Context(), files, place)
+		require.NoError(t, err)
+		from, err := place.Stack(files.Project, files.Name)
+		require.NoError(t, err)
+		_, err = history.Restore(t.Context(), from, files)
+		require.ErrorIs(t, err, history.ErrInPlace)
+
+		// All but the passphrase, which is kept elsewhere.
+		require.NoError(t, os.RemoveAll(filepath.Join(paths.Pulumi(), "local.salt")))
+		for _, dir := range []string{".pulumi", ".pulumi/stacks/" + files.Project, files.HistoryDir(), files.OwnDir(), ".pulumi/backups/" + files.Project + "/" + files.Name} {
+			objects, err := files.List(t.Context(), dir)
+			require.NoError(t, err)
+			for _, o := range objects {
+				require.NoError(t, files.Delete(t.Context(), o.Key))
+			}
+		}
+		_, err = files.Checkpoint(t.Context())
+		require.ErrorIs(t, err, backend.ErrNotFound)
+		restored, err := history.Restore(t.Context(), from, files)
+		require.NoError(t, err)
+		require.Equal(t, copied, restored)
+
+		require.NoError(t, s.stack.Prepare(t.Context(), testWriter{t}))
+		require.Equal(t, outputs, s.outputs())
+		require.Equal(t, entries, s.history())
+		s.up()
+		require.Equal(t, map[string]int{"same": len(many("2")) + 2}, s.history()[0].Changes, "it is not the state as it was")
+		require.True(t, s.mustRollBack(s.to(first)).Applied)
+	})
 }
 
 // Two previews of the same thing have one hash, an update that is held to the

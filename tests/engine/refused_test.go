@@ -111,9 +111,20 @@ func TestBadInputsOfARollback(t *testing.T) {
 	last := newest(s.history())
 	assert.Equal(t, "it names no commit", last.Unfit())
 
-	// The passphrase is gone.
-	require.NoError(t, os.Remove(filepath.Join(os.Getenv("SLIPWAY_STATE"), "pulumi", "passphrase")))
-	require.Error(t, s.stack.Apply(t.Context(), io.Discard, platform.Updating{Doing: "up"}))
+	// The passphrase is gone. Another one would open nothing, so none is drawn,
+	// with a salt to show that there was one or without.
+	passphrase := filepath.Join(paths.Pulumi(), "passphrase")
+	kept := filepath.Join(t.TempDir(), "passphrase")
+	require.NoError(t, os.Rename(passphrase, kept))
+	for _, lost := range []string{passphrase, filepath.Join(paths.Pulumi(), "local.salt")} {
+		require.NoError(t, os.RemoveAll(lost))
+		err = s.stack.Prepare(t.Context(), testWriter{t})
+		require.ErrorIs(t, err, platform.ErrNoPassphrase)
+		require.ErrorContains(t, err, passphrase)
+		require.NoFileExists(t, passphrase)
+	}
+	require.NoError(t, os.Rename(kept, passphrase))
+	s.up()
 }
 
 // A disk without room is found before anything is changed. One that fills up

@@ -147,16 +147,18 @@ const recorder = `#!/bin/sh
 echo "$(basename "$0") $*" >>"$CALLS"
 `
 
-// leaves are the files that later steps read of what a target left.
+// maker leaves what later steps read of a target. NO_HASH makes it a preview that
+// allows no update, and FAILS names the target that fails.
 const maker = recorder + `
 case $1 in
 preview-comment | preview-offline)
   mkdir -p .slipway/results/preview
-  printf '<!-- slipway preview -->\nnothing changes\n' >.slipway/results/preview.md
-  echo abc123 >.slipway/results/preview/prod.hash ;;
+  printf '<!-- slipway preview -->\n<!-- destructive: no -->\nnothing changes\n' >.slipway/results/preview.md
+  [ -n "$NO_HASH" ] || echo abc123 >.slipway/results/preview/prod.hash ;;
 image-push)
   printf 'pushed=true\nname=registry.test/api\ndigest=sha256:0\n' >>"$GITHUB_OUTPUT" ;;
 esac
+[ "$1" != "$FAILS" ]
 `
 
 // calls are what each workflow asks of make, in order.
@@ -182,14 +184,7 @@ func TestStepsRun(t *testing.T) {
 					}
 				}
 			}
-			raw, err := os.ReadFile(g.calls)
-			require.NoError(t, err)
-			var asked []string
-			for line := range strings.Lines(string(raw)) {
-				if target, ok := strings.CutPrefix(strings.TrimSpace(line), "make "); ok {
-					asked = append(asked, target)
-				}
-			}
+			asked := g.asked()
 			require.Equal(t, calls[name], asked)
 			for _, target := range asked {
 				// The real make knows each, with these very arguments.
@@ -200,12 +195,86 @@ func TestStepsRun(t *testing.T) {
 	}
 }
 
+// TestAFailedPreviewIsShownAndUpdatesNothing: what was previewed is posted all
+// the same, and prod is not updated by a plan that nobody could read.
+func TestAFailedPreviewIsShownAndUpdatesNothing(t *testing.T) {
+	all := read(t)
+	for name, env := range map[string][]string{
+		"refused":      {"FAILS=preview-comment", "NO_HASH=1"},
+		"without hash": {"NO_HASH=1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRunner(t)
+			g.env = env
+			plan := all["deploy.yaml"].Jobs["plan"]
+			require.True(t, g.tolerant(plan), "the job that plans succeeds, and the next one begins")
+			require.Equal(t, []string{"preview-comment STACK=prod"}, g.asked())
+			shown, err := os.ReadFile(g.summary)
+			require.NoError(t, err)
+			require.Contains(t, string(shown), "nothing changes")
+			require.Equal(t, "plan", all["deploy.yaml"].Jobs["prod"].Needs)
+			require.NotContains(t, all["deploy.yaml"].Jobs["prod"].If, "()", "a job with a word about status begins after one that failed")
+		})
+	}
+	t.Run("pull request", func(t *testing.T) {
+		g := newRunner(t)
+		g.env = []string{"FAILS=preview-offline"}
+		require.True(t, g.tolerant(all["preview.yaml"].Jobs["preview"]))
+		raw, err := os.ReadFile(g.calls)
+		require.NoError(t, err)
+		require.Contains(t, string(raw), "gh api", "no comment")
+	})
+}
+
+// TestAnEmptyPlanIsNotLeftOut: the command refuses one, and make must hand it on.
+func TestAnEmptyPlanIsNotLeftOut(t *testing.T) {
+	for argument, want := range map[string]bool{"PLAN=": true, "PLAN=abc": true, "YES=1": false} {
+		cmd := exec.Command("make", "-C", root, "--dry-run", "deploy", "STACK=prod", argument)
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PLAN=") })
+		out, err := cmd.Output()
+		require.NoError(t, err)
+		require.Equal(t, want, strings.Contains(string(out), "--expect-plan"), "%s\n%s", argument, out)
+	}
+}
+
+// tolerant runs a job's steps as far as they are run when one fails, and tells
+// whether one did.
+func (g *runner) tolerant(j job) (failed bool) {
+	g.t.Helper()
+	for _, s := range j.Steps {
+		if s.Run == "" || failed && s.If != "always()" {
+			continue
+		}
+		if out, err := g.try(j, s); err != nil {
+			g.t.Logf("%s: %v\n%s", s.Name, err, out)
+			failed = true
+		}
+	}
+	return failed
+}
+
+// asked is what make was asked for, in order.
+func (g *runner) asked() []string {
+	g.t.Helper()
+	raw, err := os.ReadFile(g.calls)
+	require.NoError(g.t, err)
+	var asked []string
+	for line := range strings.Lines(string(raw)) {
+		if target, ok := strings.CutPrefix(strings.TrimSpace(line), "make "); ok {
+			asked = append(asked, target)
+		}
+	}
+	return asked
+}
+
 // runner runs steps as GitHub's does, as far as these workflows need it.
 type runner struct {
 	t                    *testing.T
 	dir, bin, calls      string
 	values               map[string]string
 	summary, outputsFile string
+	// env is what the fake make is told.
+	env []string
 }
 
 func newRunner(t *testing.T) *runner {
@@ -276,6 +345,19 @@ func (g *runner) job(id string, j job) {
 
 func (g *runner) step(id string, j job, s step) {
 	g.t.Helper()
+	out, err := g.try(j, s)
+	require.NoError(g.t, err, "%s: %s\n%s", id, s.Name, out)
+	raw, err := os.ReadFile(g.outputsFile)
+	require.NoError(g.t, err)
+	for line := range strings.Lines(string(raw)) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		require.True(g.t, ok, line)
+		g.values[fmt.Sprintf("steps.%s.outputs.%s", s.ID, name)] = value
+	}
+}
+
+func (g *runner) try(j job, s step) ([]byte, error) {
+	g.t.Helper()
 	require.NoError(g.t, os.WriteFile(g.outputsFile, nil, 0o600))
 	cmd := exec.Command("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", g.fill(s.Run))
 	cmd.Dir = g.dir
@@ -288,13 +370,6 @@ func (g *runner) step(id string, j job, s step) {
 			cmd.Env = append(cmd.Env, key+"="+g.fill(value))
 		}
 	}
-	out, err := cmd.CombinedOutput()
-	require.NoError(g.t, err, "%s: %s\n%s", id, s.Name, out)
-	raw, err := os.ReadFile(g.outputsFile)
-	require.NoError(g.t, err)
-	for line := range strings.Lines(string(raw)) {
-		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
-		require.True(g.t, ok, line)
-		g.values[fmt.Sprintf("steps.%s.outputs.%s", s.ID, name)] = value
-	}
+	cmd.Env = append(cmd.Env, g.env...)
+	return cmd.CombinedOutput()
 }

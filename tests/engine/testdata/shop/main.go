@@ -105,6 +105,9 @@ func declare(ctx *pulumi.Context, it item, opts []pulumi.ResourceOption) (pulumi
 			ctx.Export(it.Name, password.Result)
 		}
 		return password, err
+	case "output":
+		ctx.Export(it.Name, input(it.Inputs["value"]))
+		return nil, nil
 	case "object":
 		inputs, ok := input(it.Inputs).(pulumi.Map)
 		if !ok {
