@@ -15,7 +15,7 @@ SLIPWAY := .slipway/bin/slipway
 RESULTS := .slipway/results
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap tools doctor up deploy smoke preview preview-comment preview-offline history rollback drift down destroy check test app-test image image-sbom image-scan image-push engine-test logs-test e2e lab-test dash-test dash bench bench-from-nothing judges rehearse soak update
+.PHONY: help bootstrap tools doctor up deploy smoke preview preview-comment preview-offline history rollback drift down destroy check vulnerabilities test app-test image image-sbom image-scan image-push engine-test logs-test e2e lab-test dash-test dash bench bench-from-nothing judges rehearse soak update
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,8 +67,11 @@ down: bootstrap ## Stop the lab; its data stays for the next `make up`
 destroy: bootstrap ## Delete the stack's resources, and with the local stack the lab's data
 	@$(SLIPWAY) destroy --stack $(STACK) --confirm "$(CONFIRM)"
 
-check: bootstrap ## Formatting, linters, unit and graph tests; no lab
+check: bootstrap ## Formatting, linters, types, known vulnerabilities, unit and graph tests; no lab
 	@$(SLIPWAY) check
+
+vulnerabilities: bootstrap ## Fail when a Go module compiled here has a known vulnerability, as of now
+	@$(SLIPWAY) vulnerabilities
 
 app-test: bootstrap ## The service's tests against a real PostgreSQL, and the database member's
 	@scripts/app-test
@@ -79,7 +82,7 @@ image: bootstrap ## The service's image of this checkout
 image-sbom: ## What is in that image, as CycloneDX
 	@scripts/release sbom
 
-image-scan: ## Fail when one of the service's dependencies has a known vulnerability
+image-scan: ## Fail when a Python package of the service or the database has a known vulnerability
 	@scripts/release scan
 
 image-push: ## Push that image to REGISTRY, under a tag that is never moved

@@ -256,7 +256,7 @@ class Judge:
     def size(self, path: str, size: float, shape, unit: str) -> None:
         """Judge a length or a number."""
         low, high = shape.metadata.get("min"), shape.metadata.get("max")
-        if low is not None and size < low or high is not None and size > high:
+        if (low is not None and size < low) or (high is not None and size > high):
             self.fault(path, f"is {size:g} {unit}, must be {low} to {high}")
 
     def leaf(self, path: str, value, shape) -> None:

@@ -159,7 +159,7 @@ def checkov(program: Path, manifests: Path):
     )  # fmt: skip
     for report in said if isinstance(said, list) else [said]:
         for failed in report.get("results", {}).get("failed_checks", []):
-            kind, namespace, name = (failed["resource"].split(".", 2) + ["", ""])[:3]
+            kind, namespace, name = [*failed["resource"].split(".", 2), "", ""][:3]
             yield failed["check_id"], f"{kind}/{namespace}/{name}", failed["check_name"]
 
 

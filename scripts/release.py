@@ -13,6 +13,7 @@ import json
 import re
 import sys
 import tarfile
+from pathlib import Path
 
 METADATA = re.compile(r"opt/slipway/dependencies/([^/]+)-([^/-]+)\.dist-info/METADATA$")
 
@@ -29,7 +30,8 @@ def installed(archive: str) -> set[tuple[str, str]]:
 
         def read(digest: str) -> bytes:
             content = layout.extractfile("blobs/" + digest.replace(":", "/"))
-            assert content is not None
+            if content is None:
+                raise ValueError(f"{archive}: {digest} is no file")
             return content.read()
 
         index = json.load(layout.extractfile("index.json"))  # type: ignore[arg-type]
@@ -47,8 +49,7 @@ def installed(archive: str) -> set[tuple[str, str]]:
 
 def listed(sbom: str) -> set[tuple[str, str]]:
     """Names and versions of the components of a bill of materials."""
-    with open(sbom, encoding="utf-8") as file:
-        components = json.load(file).get("components", [])
+    components = json.loads(Path(sbom).read_text("utf-8")).get("components", [])
     return {(normal(c["name"]), c["version"]) for c in components}
 
 

@@ -254,6 +254,10 @@ func checkCommand() *cobra.Command {
 	update := false
 	cmd := &cobra.Command{
 		Use: "check", Short: "Run formatting, linters, unit tests and staleness checks", Args: cobra.NoArgs,
+		Long: `Runs everything that needs neither a cluster nor root, and reports all of it:
+gofmt, go vet, golangci-lint, govulncheck with the pinned database, ruff and
+mypy, shellcheck, actionlint, the unit and graph tests, and whether what is
+generated is current.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := openWorkplace()
 			if err != nil {

@@ -79,8 +79,8 @@ func part(of netip.Prefix, bits, index int) netip.Prefix {
 	size := of.Bits() + bits
 	raw := of.Addr().As4()
 	value := uint32(raw[0])<<24 | uint32(raw[1])<<16 | uint32(raw[2])<<8 | uint32(raw[3])
-	value += uint32(index) << (32 - size)
+	value += uint32(index) << (32 - size) //nolint:gosec // a prefix has at most 32 bits
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{
-		byte(value >> 24), byte(value >> 16), byte(value >> 8), byte(value),
+		byte(value >> 24), byte(value >> 16), byte(value >> 8), byte(value), //nolint:gosec // the last byte of it is meant
 	}), size)
 }

@@ -40,19 +40,31 @@ var realEngine = []string{"tests/engine", "tests/e2e", "tests/lab", "tests/logs"
 func Run(ctx context.Context, out io.Writer, checkout, logDir string, tools Tools) error {
 	c := checker{checkout: checkout, tools: tools}
 	cpus := runtime.NumCPU()
-	return task.Run(ctx, out, task.Options{Slots: cpus, LogDir: logDir, KeepGoing: true}, []task.Task{
+	// Written by one task and read when all have ended.
+	skipped := ""
+	err := task.Run(ctx, out, task.Options{Slots: cpus, LogDir: logDir, KeepGoing: true}, []task.Task{
 		{Name: "gofmt", Weight: 1, Run: c.gofmt},
 		{Name: "shellcheck", Weight: 1, Run: c.shellcheck},
-		{Name: "ruff", Weight: 1, Run: c.ruff},
+		{Name: "ruff", Weight: 1, Run: c.python("lint")},
+		{Name: "mypy", Weight: 1, Run: c.python("types")},
 		{Name: "unit tests", Weight: cpus, Run: c.unit},
 		{Name: "collector tests", Weight: cpus, Run: c.collector},
 		{Name: "go vet", Weight: cpus, Run: c.vet},
 		{Name: "lint tools", Weight: cpus, Run: func(ctx context.Context, _ io.Writer) error {
-			return tools.Ensure(ctx, "golangci-lint", "actionlint")
+			return tools.Ensure(ctx, "golangci-lint", "actionlint", "govulncheck")
 		}},
 		{Name: "golangci-lint", Needs: []string{"lint tools"}, Weight: cpus, Run: c.golangci},
 		{Name: "actionlint", Needs: []string{"lint tools"}, Weight: 1, Run: c.actionlint},
+		{Name: "govulncheck", Needs: []string{"lint tools"}, Weight: cpus, Run: func(ctx context.Context, log io.Writer) error {
+			var err error
+			skipped, err = c.pinnedVulnerabilities(ctx, log)
+			return err
+		}},
 	})
+	if skipped != "" {
+		fmt.Fprintf(out, "skipped govulncheck: %s\n", skipped)
+	}
+	return err
 }
 
 // Update accepts the current output of every test that keeps a golden file or
@@ -117,15 +129,10 @@ func (c checker) gofmt(ctx context.Context, log io.Writer) error {
 }
 
 func (c checker) shellcheck(ctx context.Context, log io.Writer) error {
-	files, err := c.files(ctx, "scripts/*", ".ci/run", "*.sh")
+	files, err := c.scripts(ctx)
 	if err != nil {
 		return err
 	}
-	// What has an extension is in another language, but for *.sh.
-	files = slices.DeleteFunc(files, func(file string) bool {
-		extension := filepath.Ext(filepath.Base(file))
-		return extension != "" && extension != ".sh"
-	})
 	if _, err := exec.LookPath("shellcheck"); err != nil {
 		if err := c.tools.Packages(ctx, log, "shellcheck"); err != nil {
 			return err
@@ -134,8 +141,11 @@ func (c checker) shellcheck(ctx context.Context, log io.Writer) error {
 	return c.run(ctx, log, "shellcheck", files...)
 }
 
-func (c checker) ruff(ctx context.Context, log io.Writer) error {
-	return c.run(ctx, log, filepath.Join(c.checkout, "scripts", "app-test"), "lint")
+// python runs what needs the Python packages of a lock file.
+func (c checker) python(what string) func(ctx context.Context, log io.Writer) error {
+	return func(ctx context.Context, log io.Writer) error {
+		return c.run(ctx, log, filepath.Join(c.checkout, "scripts", "app-test"), what)
+	}
 }
 
 func (c checker) vet(ctx context.Context, log io.Writer) error {

@@ -59,7 +59,7 @@ func (c *citations) mark(price Price) string {
 // letter is a, b and so on, then c27.
 func letter(i int) string {
 	if i < 26 {
-		return string(rune('a' + i))
+		return string(rune('a' + i)) //nolint:gosec // a letter of the alphabet
 	}
 	return "c" + strconv.Itoa(i+1)
 }

@@ -108,7 +108,7 @@ var knobs = []knob{
 }
 
 // limitKnob is the setting of a limit that is not the request itself.
-var limitKnobs = map[string]string{"slipway:api.resources.memory": "slipway:api.resources.memoryLimit"}
+var limitKnobs = map[string]string{"slipway:api.resources.memory": "slipway:api.resources.memoryLimit"} //nolint:gosec // names of settings
 
 // places are where reservations without a setting are decided.
 var places = map[string]string{

@@ -91,7 +91,7 @@ func checkSpace(dir string, need int64) error {
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return fmt.Errorf("asking for the free space of %s: %w", dir, err)
 	}
-	if free := int64(stat.Bavail) * stat.Bsize; free < need {
+	if free := int64(stat.Bavail) * stat.Bsize; free < need { //nolint:gosec // blocks of a disk fit
 		return fmt.Errorf("building images needs %.0f GiB free in %s, which has %.1f GiB: "+
 			"make room, or point %s elsewhere", float64(need)/(1<<30), dir, float64(free)/(1<<30), paths.CacheEnv)
 	}

@@ -172,7 +172,7 @@ func cgroupProcesses(group string) (map[int]bool, error) {
 			if err != nil || entry.Name() != "cgroup.procs" {
 				return err
 			}
-			content, err := os.ReadFile(path)
+			content, err := os.ReadFile(path) //nolint:gosec // the kernel's tree, which has no links
 			if err != nil {
 				return nil // removed, or a threaded group: its processes are listed above
 			}

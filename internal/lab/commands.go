@@ -11,7 +11,7 @@ import (
 // output runs a program and returns what it printed; its complaint becomes the
 // error.
 func output(ctx context.Context, path string, args ...string) (string, error) {
-	return run(exec.CommandContext(ctx, path, args...)) //nolint:gosec // composed by this package
+	return run(exec.CommandContext(ctx, path, args...))
 }
 
 func run(cmd *exec.Cmd) (string, error) {

@@ -156,6 +156,5 @@ func (l *Lab) ctr(ctx context.Context, node string, args ...string) (string, err
 }
 
 func (l *Lab) ctrCommand(ctx context.Context, node string, args ...string) *exec.Cmd {
-	//nolint:gosec // composed by this package
 	return exec.CommandContext(ctx, systemTool("ctr"), append([]string{"--address", l.containerdSocket(node), "--namespace", "k8s.io"}, args...)...)
 }

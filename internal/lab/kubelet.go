@@ -27,7 +27,7 @@ func machineReservation(nodes int) (int, error) {
 		return 0, fmt.Errorf("reading the machine's memory: %w", err)
 	}
 	seen := info.Totalram * uint64(info.Unit)
-	return reservation(int(seen>>20), int(memory.Total>>20), nodes), nil //nolint:gosec // MiB fit
+	return reservation(int(seen>>20), int(memory.Total>>20), nodes), nil
 }
 
 // kubeletConfig renders a node's kubelet configuration.

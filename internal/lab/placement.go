@@ -53,8 +53,8 @@ func place(index int) Placement {
 	return Placement{
 		Name:      fmt.Sprintf("node-%d", index),
 		Index:     index,
-		Address:   netip.AddrFrom4([4]byte{10, 89, 0, byte(10 + index)}),
-		PodRange:  netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 244, byte(index), 0}), 24),
+		Address:   netip.AddrFrom4([4]byte{10, 89, 0, byte(10 + index)}),                   //nolint:gosec // three nodes
+		PodRange:  netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 244, byte(index), 0}), 24), //nolint:gosec // three nodes
 		Zone:      zones[(index-1)%len(zones)],
 		Namespace: fmt.Sprintf("slipway-node-%d", index),
 		Link:      fmt.Sprintf("slipway-n%d", index),

@@ -148,6 +148,6 @@ func (h *Host) RunPlugin(req *pulumirpc.RunPluginRequest, stream pulumirpc.Langu
 		return status.Error(codes.Unknown, "the plugin "+result.String())
 	}
 	return stream.Send(&pulumirpc.RunPluginResponse{
-		Output: &pulumirpc.RunPluginResponse_Exitcode{Exitcode: int32(result.code)},
+		Output: &pulumirpc.RunPluginResponse_Exitcode{Exitcode: int32(result.code)}, //nolint:gosec // an exit code
 	})
 }

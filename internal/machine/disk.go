@@ -39,7 +39,7 @@ func DiskOf(dir string) (Disk, error) {
 		}
 		return Disk{
 			ID:       stat.Fsid,
-			Free:     stat.Bavail * uint64(stat.Bsize),
+			Free:     stat.Bavail * uint64(stat.Bsize), //nolint:gosec // a size of blocks is positive
 			ReadOnly: stat.Flags&unix.ST_RDONLY != 0,
 		}, nil
 	}

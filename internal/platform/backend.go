@@ -225,7 +225,7 @@ const attempts = 5
 // whether there is another, so two that begin at one moment may both give way.
 // The pause is drawn, so that they do not meet again.
 func outwait(ctx context.Context, stack *backend.Stack, before [sha256.Size]byte) error {
-	pause := time.Duration(rand.Int64N(int64(2 * time.Second)))
+	pause := time.Duration(rand.Int64N(int64(2 * time.Second))) //nolint:gosec // how long to wait is no secret
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

@@ -178,7 +178,7 @@ func (p *Provider) lacks(tx *simcloud.Tx, record *simcloud.Record) string {
 	if account := pod.Text("serviceAccountName"); account != "" && account != "default" && !has("kubernetes:core/v1:ServiceAccount", account) {
 		return fmt.Sprintf("error looking up service account %s/%s: serviceaccount %q not found", namespace, account, account)
 	}
-	for path, token := range map[string]string{
+	for path, token := range map[string]string{ //nolint:gosec // kinds of objects
 		"volumes[].configMap.name": "kubernetes:core/v1:ConfigMap", "volumes[].secret.secretName": "kubernetes:core/v1:Secret",
 		"volumes[].projected.sources[].configMap.name": "kubernetes:core/v1:ConfigMap", "containers[].envFrom[].configMapRef.name": "kubernetes:core/v1:ConfigMap",
 		"containers[].envFrom[].secretRef.name": "kubernetes:core/v1:Secret", "containers[].env[].valueFrom.secretKeyRef.name": "kubernetes:core/v1:Secret",

@@ -19,7 +19,7 @@ const (
 	Cluster Group = "cluster"
 	// Images is what the lab's images are made of.
 	Images Group = "images"
-	// Lint is only needed by `make check`.
+	// Lint is only needed by `make check` and `make vulnerabilities`.
 	Lint Group = "lint"
 	// Test is only needed by `make test`.
 	Test Group = "test"
@@ -82,6 +82,7 @@ const (
 	certModule     = "github.com/cert-manager/cert-manager"
 	golangciModule = "github.com/golangci/golangci-lint/v2"
 	lintModule     = "github.com/rhysd/actionlint"
+	vulnModule     = "golang.org/x/vuln"
 	s3Module       = "github.com/versity/versitygw"
 	stateModule    = "k8s.io/kube-state-metrics/v2"
 	otelModule     = "go.opentelemetry.io/collector/otelcol"
@@ -196,6 +197,10 @@ var catalog = []tool{
 		name: "actionlint", group: Lint, module: "tools/actionlint", pkg: lintModule + "/cmd/actionlint",
 		version: pinned(lintModule), stamps: stampBare(lintModule + ".version"),
 		installed: &installedActionlint, cold: 200, linkMemory: 300,
+	},
+	{
+		name: "govulncheck", group: Lint, module: "tools/govulncheck", pkg: vulnModule + "/cmd/govulncheck",
+		version: pinned(vulnModule), cold: 200, linkMemory: 300,
 	},
 	{
 		name: "versitygw", group: Test, module: "tools/versitygw", pkg: s3Module + "/cmd/versitygw",

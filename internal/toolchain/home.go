@@ -189,7 +189,7 @@ func userHome(cache string) string {
 
 // credentialsVariable says where the CLI keeps who is logged in where, which
 // has to be the user's home even if plugins are elsewhere.
-const credentialsVariable = "PULUMI_CREDENTIALS_PATH"
+const credentialsVariable = "PULUMI_CREDENTIALS_PATH" //nolint:gosec // the name of a variable
 
 // Pulumi returns the CLI to start and the environment for it, as Env does.
 // ErrMissing says that Ensure has to bring it first.

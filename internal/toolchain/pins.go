@@ -12,8 +12,8 @@ import (
 // moduleDirs are the directories with a go.mod, below the checkout. The first
 // that requires a module decides its version for a question that names no tool.
 var moduleDirs = []string{
-	"tools", "tools/cert-manager", "tools/golangci-lint", "tools/actionlint", "tools/versitygw", "tools/kube-state-metrics",
-	"images/collector", ".",
+	"tools", "tools/cert-manager", "tools/golangci-lint", "tools/actionlint", "tools/govulncheck", "tools/versitygw",
+	"tools/kube-state-metrics", "images/collector", ".",
 }
 
 // pins are the versions that the go.mod files require, replacements applied.

@@ -21,7 +21,7 @@ var ErrNoRoom = errors.New("too little room to build")
 // for two links.
 func lanes(cores int, memory uint64) int {
 	const each = 4 * machine.GiB
-	return int(max(1, min(uint64(max(1, cores)), memory/each)))
+	return int(max(1, min(uint64(max(1, cores)), memory/each))) //nolint:gosec // at most the cores
 }
 
 // Lanes is how many tools Ensure builds at once on this machine.

@@ -22,7 +22,7 @@ func Vary(rules []*rule.Rule, seed uint64, n int, accept func(*rule.Resource) bo
 	if err != nil {
 		return nil, err
 	}
-	draw := rand.New(rand.NewPCG(seed, 2))
+	draw := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // examples that are to be made again
 	paths, values := places(rules)
 	made := make([]*rule.Resource, 0, n)
 	for attempt := 0; len(made) < n; attempt++ {

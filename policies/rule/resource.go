@@ -133,7 +133,7 @@ func (r *Resource) take(path string, value any, depth int, secret bool) (any, er
 		case int:
 			return int64(n), nil
 		case uint64:
-			return int64(n), nil
+			return int64(n), nil //nolint:gosec // numbers of manifests fit
 		}
 		return v, nil
 	case nil:

@@ -30,7 +30,7 @@ const (
 	ResourceQuota           = "kubernetes:core/v1:ResourceQuota"
 	LimitRange              = "kubernetes:core/v1:LimitRange"
 	ConfigMap               = "kubernetes:core/v1:ConfigMap"
-	SecretType              = "kubernetes:core/v1:Secret"
+	SecretType              = "kubernetes:core/v1:Secret" //nolint:gosec // a kind of object
 	PersistentVolumeClaim   = "kubernetes:core/v1:PersistentVolumeClaim"
 	StorageClass            = "kubernetes:storage.k8s.io/v1:StorageClass"
 	HorizontalPodAutoscaler = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"

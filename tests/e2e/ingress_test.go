@@ -51,7 +51,7 @@ func TestTLSChainEndsAtThePlatformsCA(t *testing.T) {
 func TestTLSBelow12IsRefused(t *testing.T) {
 	roots := x509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(live.CA))
-	//nolint:gosec // offering the old version is the point
+	// Offering the old version is the point.
 	_, err := handshake(t, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
 	require.ErrorContains(t, err, "protocol version")
 }

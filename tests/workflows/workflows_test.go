@@ -165,7 +165,7 @@ esac
 var calls = map[string][]string{
 	"bench.yaml":   {"up", "bench"},
 	"build.yaml":   {"app-test", "image", "image-sbom", "image-scan", "image-push REGISTRY=registry.test"},
-	"ci.yaml":      {"test"},
+	"ci.yaml":      {"test", "vulnerabilities", "image-scan"},
 	"deploy.yaml":  {"deploy STACK=dev", "smoke STACK=dev", "rollback STACK=dev YES=1", "preview-comment STACK=prod", "deploy STACK=prod PLAN=abc123", "smoke STACK=prod", "rollback STACK=prod YES=1"},
 	"drift.yaml":   {"drift STACK=dev", "drift STACK=prod"},
 	"preview.yaml": {"preview-offline STACK=dev,prod,account"},

@@ -107,7 +107,8 @@ class Database:
         Its one row must have ``pg_is_in_recovery()`` as first column. Raises Unavailable when no
         primary answered in time.
         """
-        return await self._persist(statement, args, repeatable=True, reading=True)
+        row: asyncpg.Record = await self._persist(statement, args, repeatable=True, reading=True)
+        return row
 
     async def read_eventual(self, statement: str, *args: Any) -> tuple[asyncpg.Record, bool]:
         """Run a read on a replica, or on the primary when no replica answers.
@@ -138,7 +139,10 @@ class Database:
         nothing was stored, Full when there is no room to store it, and OutcomeUnknown when it is
         not known whether it was.
         """
-        return await self._persist(statement, args, repeatable=repeatable, reading=False)
+        row: asyncpg.Record | None = await self._persist(
+            statement, args, repeatable=repeatable, reading=False
+        )
+        return row
 
     async def probe(self, seconds: float) -> None:
         """Ask the primary whether it is one. Raises Unavailable unless it says so in time."""
@@ -203,7 +207,8 @@ class Database:
             seconds or self._settings.query_seconds, connection.terminate
         )
         try:
-            row = await connection.fetchrow(statement, *args)
+            # Any: a read has a row always, which a type cannot know; a write may have none.
+            row: Any = await connection.fetchrow(statement, *args)
         except (*LOST, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
             # A FATAL of the server arrives as the cause of the lost connection.
             cause = error.__cause__ if connection.is_closed() and error.__cause__ else error
@@ -274,7 +279,9 @@ async def connect(settings: Settings, host: str, port: int, *, primary: bool) ->
             server_settings={"application_name": "slipway-api", "timezone": "UTC"},
         )
         try:
-            recovery, read_only, zone = await connection.fetchrow(CHECK)
+            # Any: this one has a row always.
+            row: Any = await connection.fetchrow(CHECK)
+            recovery, read_only, zone = row
             if primary and (recovery or read_only):
                 raise WrongServer("server is in recovery" if recovery else "server is read-only")
             if zone != "UTC":

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import asyncpg
 
 from . import schema
-from .database import WrongServer, connect
-from .pool import CONNECT_ERRORS, kind_of
+from .database import connect
+from .pool import CONNECT_ERRORS, WrongServer, kind_of
 from .schema import Migration, SchemaError
 from .settings import Settings
 

@@ -17,8 +17,12 @@ import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, cast
 
 import asyncpg
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
 
 log = logging.getLogger(__name__)
 
@@ -271,9 +275,11 @@ class Pool:
         connection.add_termination_listener(self._on_termination)
         self.give(connection)
 
-    def _on_termination(self, connection: asyncpg.Connection) -> None:
+    def _on_termination(self, closed: asyncpg.Connection | PoolConnectionProxy) -> None:
         """The server, or we, closed a connection: make up for it without waiting for a request
         to stumble over it."""
+        # The proxies are those of asyncpg's own pool, which nobody here uses.
+        connection = cast("asyncpg.Connection", closed)
         self._forget(connection)
         if connection in self._idle:
             self._idle.remove(connection)

@@ -10,12 +10,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 PREFIX = "SLIPWAY_"
 DEFAULT_PASSWORD_FILE = Path("/etc/slipway/database/password")
 LOG_LEVELS = ("debug", "info", "warning", "error")
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+SSL_MODES: tuple[SslMode, ...] = get_args(SslMode)
 
 
 class SettingsError(Exception):
@@ -89,7 +90,7 @@ class Settings:
     database_password_file: str = _setting(_text, "")
     """A file with the password, read anew for each connection, so that rotating it needs no
     restart. Default: /etc/slipway/database/password when it exists."""
-    database_sslmode: str = _setting(_one_of(SSL_MODES), "prefer")
+    database_sslmode: SslMode = _setting(_one_of(SSL_MODES), "prefer")
     database_replica_host: str = _setting(_text, "")
     """Where reads go whose client allows them to be slightly old. Default: the primary."""
     database_replica_port: int = _setting(_PORT, 0)

@@ -55,7 +55,7 @@ class Subject:
             return self._reads(text)
         readings, seen = [text], {text}
         for _ in range(ROUNDS + 1):
-            following = []
+            following: list[str] = []
             for reading in readings:
                 if self._reads(reading):
                     return True

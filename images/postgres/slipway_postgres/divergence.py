@@ -73,7 +73,7 @@ QUESTION = "SELECT pg_catalog.pg_read_binary_file('pg_wal/' || %s, %s, %s, true)
 
 
 def divided(
-    directory: Path, span: Span, ask: Callable[[str, tuple[str, int, int]], tuple[str, Any] | None]
+    directory: Path, span: Span, ask: Callable[[str, tuple[str, int, int]], tuple[Any, ...] | None]
 ) -> bool:
     """Whether the leader's WAL differs from this member's at the end of what
     this member has. False where it cannot be told."""
@@ -113,7 +113,8 @@ def consistent(postgresql: Any) -> bool:
     pg_basebackup or pg_rewind, does not before it has replayed to its end."""
     if postgresql.was_restored_from_backup():
         return False
-    return postgresql.controldata().get("Backup start location", "0/0") == "0/0"
+    start: str = postgresql.controldata().get("Backup start location", "0/0")
+    return start == "0/0"
 
 
 def checkpoint(postgresql: Any) -> tuple[str, str] | None:
@@ -132,7 +133,8 @@ def correct(rewind: type[Any], states: Any, connect: Callable[..., Any]) -> None
         states: its states.
         connect: opens a cursor, given the parameters of a connection.
     """
-    check, execute = rewind._check_timeline_and_lsn, rewind.execute
+    check: Callable[[Any, Any], None] = rewind._check_timeline_and_lsn
+    execute: Callable[[Any, Any], bool | None] = rewind.execute
 
     def is_divided(self: Any, leader: Any) -> bool:
         in_recovery, timeline, lsn = self._get_local_timeline_lsn()

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 
@@ -139,7 +139,9 @@ class Drill:
 
 
 def run(what: str, arguments: list[Any], **options: Any) -> str:
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False, **options)
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        arguments, capture_output=True, text=True, check=False, **options
+    )
     if done.returncode != 0:
         raise DrillFailed(f"{what}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
@@ -168,8 +170,10 @@ def prove(drill: Drill, database: str) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as dump:
-            size = sum(len(block) for block in iter(lambda: dump.stdout.read(1 << 16), b""))
-            complaint = dump.stderr.read().decode(errors="replace").strip()
+            # Both are there because both were asked for.
+            stdout, stderr = cast("IO[bytes]", dump.stdout), cast("IO[bytes]", dump.stderr)
+            size = sum(len(block) for block in iter(lambda: stdout.read(1 << 16), b""))
+            complaint = stderr.read().decode(errors="replace").strip()
         if dump.returncode != 0:
             raise DrillFailed(f"dumping {database}: {complaint}")
     took = time.monotonic() - started

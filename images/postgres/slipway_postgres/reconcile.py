@@ -7,6 +7,7 @@ the members that need it one at a time, the leader last and handed over first.
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def same(have: Any, want: Any) -> bool:
     """Whether two values mean the same. PostgreSQL's parameters are text in
     the end, so 100 and "100" do; true and "true" likewise."""
     if isinstance(have, dict) or isinstance(want, dict) or have is None or want is None:
-        return have == want
+        return bool(have == want)
     return str(have).lower() == str(want).lower()
 
 
@@ -82,7 +83,9 @@ def lines(patch: dict[str, Any], live: dict[str, Any], path: str = "") -> list[s
 class Reconciler:
     """Talks to one cluster through any of its members."""
 
-    def __init__(self, url: str, user: str, secret: str, members: int, say=print):
+    def __init__(
+        self, url: str, user: str, secret: str, members: int, say: Callable[[str], object] = print
+    ):
         self.user, self.secret, self.members = user, secret, members
         self.entry = Rest(url, user, secret)
         self.say = say
@@ -91,7 +94,8 @@ class Reconciler:
         return Rest(member["api_url"].removesuffix("/patroni"), self.user, self.secret)
 
     def cluster(self) -> list[dict[str, Any]]:
-        return self.entry.read("/cluster")["members"]
+        members: list[dict[str, Any]] = self.entry.read("/cluster")["members"]
+        return members
 
     def wait_whole(self) -> list[dict[str, Any]]:
         """Wait until every member runs and one leads."""
