@@ -82,7 +82,7 @@ image-sbom: ## What is in that image, as CycloneDX
 image-scan: ## Fail when one of the service's dependencies has a known vulnerability
 	@scripts/release scan
 
-image-push: ## Push that image to REGISTRY, under a tag that is never moved
+image-push: bootstrap ## Build and push to REGISTRY all images that clusters on AWS pull; no tag is ever moved
 	@scripts/release push "$(REGISTRY)"
 
 engine-test: bootstrap ## The program and plugins under the real Pulumi engine
