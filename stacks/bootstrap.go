@@ -49,7 +49,7 @@ func (s Settings) registryArgs(keyARN pulumi.StringInput) registry.Args {
 // deliveryArgs are the roles of CI as far as settings decide them.
 func (s Settings) deliveryArgs(state, secrets pulumi.StringInput) delivery.Args {
 	return delivery.Args{
-		Account: s.AWS.Account, Region: s.AWS.Region, Repository: s.Account.Repository, Environments: s.Account.Environments,
+		Account: s.AWS.Account, Region: s.AWS.Region, Repository: s.Account.Repository, Environments: s.Account.Environments, People: s.Account.People,
 		Prefix: component.Platform, StateBucket: s.AWS.stateBucket(), StateKeyARN: state, SecretsKeyARN: secrets,
 	}
 }
