@@ -36,7 +36,7 @@ up: bootstrap ## From whatever is there to the platform answering HTTPS (STACK=l
 smoke: bootstrap ## Write a row and read it back over verified HTTPS
 	@$(SLIPWAY) smoke --stack $(STACK)
 
-preview: bootstrap ## What an update of the stack would change
+preview: bootstrap ## What an update of the stack would change; without a backend, a simulated first preview
 	@$(SLIPWAY) preview --stack $(STACK)
 
 preview-comment: bootstrap ## The preview of STACK (or several, a,b) as a pull request's comment

@@ -31,6 +31,11 @@ risk, no values, and the hash of each plan, which
 "slipway update --expect-plan HASH" holds a later update to. The plans and the
 whole text of each preview are written to --out.
 
+Where nobody has said where states are kept, by PULUMI_BACKEND_URL or by
+"pulumi login", a stack on AWS is previewed from nothing in a simulated AWS, which
+every part of the output says; what an update of a stack that stands would change,
+"slipway preview-offline" shows without an account.
+
 Fails when the change would delete or replace a cluster, node group, zone, key,
 bucket, StatefulSet, volume or other data, and has no waiver of the rule
 data-not-replaced in policies/waivers.yaml.`,
@@ -48,6 +53,11 @@ data-not-replaced in policies/waivers.yaml.`,
 				if err != nil {
 					return err
 				}
+				if known, err := s.HasBackend(); err != nil {
+					return err
+				} else if !known && !markdown {
+					return previewFromNothing(cmd, w, s)
+				}
 				if err := s.Prepare(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 					return err
 				}
@@ -63,10 +73,7 @@ data-not-replaced in policies/waivers.yaml.`,
 				}
 				sections = append(sections, section)
 			}
-			if _, err = io.WriteString(cmd.OutOrStdout(), comment.Write(sections, artifact)); err != nil {
-				return err
-			}
-			return refused(sections)
+			return conclude(cmd.OutOrStdout(), sections, artifact)
 		},
 	}
 	cmd.Flags().StringSliceVarP(&stacks, "stack", "s", []string{platform.Local}, "the stacks, as in Pulumi.<stack>.yaml")
@@ -121,7 +128,15 @@ func previewSection(ctx context.Context, s *platform.Stack, out string) (comment
 	return section, nil
 }
 
-// refused fails, once the comment is written, when a stack in it would lose what
+// conclude writes the comment, and then fails for what must not be.
+func conclude(out io.Writer, sections []comment.Stack, artifact string) error {
+	if _, err := io.WriteString(out, comment.Write(sections, artifact)); err != nil {
+		return err
+	}
+	return refused(sections)
+}
+
+// refused fails when a stack in it would lose what
 // must stay.
 func refused(sections []comment.Stack) error {
 	for _, s := range sections {
