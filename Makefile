@@ -36,7 +36,7 @@ up: bootstrap ## From whatever is there to the platform answering HTTPS (STACK=l
 smoke: bootstrap ## Write a row and read it back over verified HTTPS
 	@$(SLIPWAY) smoke --stack $(STACK)
 
-preview: bootstrap ## What an update of the stack would change
+preview: bootstrap ## What an update of the stack would change; without a backend, a simulated first preview
 	@$(SLIPWAY) preview --stack $(STACK)
 
 preview-comment: bootstrap ## The preview of STACK (or several, a,b) as a pull request's comment
@@ -85,7 +85,7 @@ image-sbom: ## What is in that image, as CycloneDX
 image-scan: ## Fail when a Python package of the service or the database has a known vulnerability
 	@scripts/release scan
 
-image-push: ## Push that image to REGISTRY, under a tag that is never moved
+image-push: bootstrap ## Build and push to REGISTRY all images that clusters on AWS pull; no tag is ever moved
 	@scripts/release push "$(REGISTRY)"
 
 engine-test: bootstrap ## The program and plugins under the real Pulumi engine

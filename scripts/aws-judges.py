@@ -44,6 +44,8 @@ RISKS = (
 
 # The proof that it would find something: everything, on everything.
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+# And for parliament: what no service offers.
+UNKNOWN = {"Effect": "Allow", "Action": "s3:NoSuchAction", "Resource": "*"}
 
 
 def risks(document: dict) -> list[str]:
@@ -71,6 +73,13 @@ def main() -> int:
     if not risks({"Version": "2012-10-17", "Statement": [EVERYTHING]}):
         left += 1
         print("cloudsplaining finds nothing in a policy that allows everything")
+    unknown = json.dumps({"Version": "2012-10-17", "Statement": [UNKNOWN]})
+    if not any(
+        finding.issue == "UNKNOWN_ACTION"
+        for finding in parliament.analyze_policy_string(unknown).findings
+    ):
+        left += 1
+        print("parliament finds nothing in an action that does not exist")
     for path in policies:
         of_resource = any(kind in path.name for kind in OF_RESOURCES)
         for finding in parliament.analyze_policy_string(path.read_text()).findings:

@@ -163,6 +163,42 @@ def checkov(program: Path, manifests: Path):
             yield failed["check_id"], f"{kind}/{namespace}/{name}", failed["check_name"]
 
 
+# A Deployment in which each judge has to find what is named for it below.
+CONTROL = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: control, namespace: control}
+spec:
+  colour: blue
+  selector: {matchLabels: {app: control}}
+  template:
+    metadata: {labels: {app: control}}
+    spec:
+      containers:
+        - {name: control, image: control:1, securityContext: {privileged: true}}
+"""
+CONTROLS = {
+    "kubeconform": "shape",
+    "kube-score": "container-security-context-privileged",
+    "checkov": "CKV_K8S_16",
+}
+
+
+def blind(judges: dict, manifests: Path) -> int:
+    """Count the judges that do not find what is wrong with the control."""
+    manifests.write_text(CONTROL)
+    left = 0
+    for judge, judged in judges.items():
+        wanted = CONTROLS[judge]
+        found = {
+            check for check, resource, _ in judged(manifests) if "control" in resource
+        }
+        if wanted not in found:
+            left += 1
+            print(f"{judge} does not find {wanted} in the control, only {found}")
+    return left
+
+
 def main() -> int:
     """Judge and report; 0 means nothing is left unanswered."""
     parser = argparse.ArgumentParser()
@@ -177,16 +213,17 @@ def main() -> int:
     write_schemas(schemas, args.swagger, args.definitions)
     answers = yaml.safe_load(args.answers.read_text())
     needed = set()
-    left = 0
+    judges = {
+        "kubeconform": lambda of: kubeconform(args.judges, schemas, of),
+        "kube-score": lambda of: kube_score(args.judges, of),
+        "checkov": lambda of: checkov(args.checkov, of),
+    }
+    left = blind(judges, args.written / "control.yaml")
     for manifests in sorted(args.written.glob("*/manifests.yaml")):
         stack = manifests.parent.name
-        for judge, findings in (
-            ("kubeconform", kubeconform(args.judges, schemas, manifests)),
-            ("kube-score", kube_score(args.judges, manifests)),
-            ("checkov", checkov(args.checkov, manifests)),
-        ):
+        for judge, judged in judges.items():
             found = 0
-            for check, resource, message in findings:
+            for check, resource, message in judged(manifests):
                 found += 1
                 for i, answer in enumerate(answers[judge]):
                     if answer["check"] == check and any(

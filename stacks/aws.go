@@ -264,7 +264,7 @@ func (g *ground) foundation() (Foundation, error) {
 		RetainClass: classes.Retain, StandardClass: classes.Standard,
 		Namespaces:  ownNamespaces(),
 		APINetworks: g.apiNetworks(), NodeNetworks: g.nodeNetworks(),
-		Images: images, Proxy: images + proxyRepository, StateMetrics: images + stateMetricsRepository, CertManager: images,
+		Images: images, Migrator: images + migratorRepository, Proxy: images + proxyRepository, StateMetrics: images + stateMetricsRepository, CertManager: images,
 		Authority: component.Platform, Standby: 2,
 		Way: way, Public: authority, Backups: kept,
 		Serve: g.serve,

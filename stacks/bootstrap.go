@@ -36,7 +36,7 @@ func (s Settings) stateArgs(keyARN pulumi.StringInput) bucket.Args {
 func (s Settings) registryArgs(keyARN pulumi.StringInput) registry.Args {
 	var images []string
 	for _, repository := range append([]string{
-		apiRepository, collectorRepository, discoveryRepository, monitoringRepository, poolerRepository, postgresRepository,
+		apiRepository, collectorRepository, discoveryRepository, migratorRepository, monitoringRepository, poolerRepository, postgresRepository,
 		proxyRepository, stateMetricsRepository,
 	}, certManagerRepositories...) {
 		images = append(images, repository[1:])
@@ -49,7 +49,7 @@ func (s Settings) registryArgs(keyARN pulumi.StringInput) registry.Args {
 // deliveryArgs are the roles of CI as far as settings decide them.
 func (s Settings) deliveryArgs(state, secrets pulumi.StringInput) delivery.Args {
 	return delivery.Args{
-		Account: s.AWS.Account, Region: s.AWS.Region, Repository: s.Account.Repository, Environments: s.Account.Environments,
+		Account: s.AWS.Account, Region: s.AWS.Region, Repository: s.Account.Repository, Environments: s.Account.Environments, People: s.Account.People,
 		Prefix: component.Platform, StateBucket: s.AWS.stateBucket(), StateKeyARN: state, SecretsKeyARN: secrets,
 	}
 }

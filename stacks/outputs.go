@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway.dev/slipway/stacks/trust"
 )
 
 // httpsDefault is the port a browser tries unless told otherwise.
@@ -21,12 +23,28 @@ func (s Settings) url() string {
 	return "https://" + net.JoinHostPort(s.API.Host, strconv.Itoa(s.Ingress.HTTPSPort))
 }
 
+// trust is what a client of the API has to trust.
+func (f Foundation) trust() string {
+	switch {
+	case f.Public == nil:
+		return trust.Own
+	case f.Public.Staging:
+		return trust.Staging
+	default:
+		return trust.Public
+	}
+}
+
 // tryIt is a command that asks the platform for something.
 func (p Platform) tryIt() string {
 	s := p.Settings
 	pin := p.Foundation.Way.Pin
-	if pin == "" {
+	switch p.Foundation.trust() {
+	case trust.Public:
 		return fmt.Sprintf("curl %s/v1/items", s.url())
+	case trust.Staging:
+		return fmt.Sprintf("curl -s 'https://letsencrypt.org/certs/staging/letsencrypt-stg-root-x[1-2].pem' >staging.crt && curl --cacert staging.crt %s/v1/items",
+			s.url())
 	}
 	return fmt.Sprintf("pulumi stack output caCertificate >ca.crt && curl --cacert ca.crt --resolve %s:%d:%s %s/v1/items",
 		s.API.Host, s.Ingress.HTTPSPort, pin, s.url())
@@ -37,6 +55,7 @@ func (p Platform) Export(ctx *pulumi.Context) {
 	s := p.Settings
 	ctx.Export("apiUrl", pulumi.String(s.url()))
 	ctx.Export("docsUrl", pulumi.String(s.url()+"/docs"))
+	ctx.Export(trust.Output, pulumi.String(p.Foundation.trust()))
 	ctx.Export("caCertificate", p.Authority.CACertificate)
 	ctx.Export("kubeconfig", p.Foundation.Kubeconfig)
 	if p.Foundation.Serve == nil {

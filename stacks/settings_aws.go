@@ -199,6 +199,10 @@ type Account struct {
 	// gets a role for deploying, one for previewing and one for finding drift.
 	// Required.
 	Environments []string `json:"environments"`
+	// People are ARNs of users and roles of this account, by environment, that may
+	// take its deploy role beside CI; GitHub's approval is not asked of them. Left
+	// out, nobody, and only CI updates.
+	People map[string][]string `json:"people"`
 	// KeepImages is how many images each repository holds. More than anybody
 	// rolls back: the oldest goes.
 	KeepImages int `json:"keepImages" min:"2"`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -84,19 +85,38 @@ func shortDigest(digest string) string {
 	return digest[:shown]
 }
 
+// registryRefs are the images that an account's registry has to hold.
+func registryRefs(builder *image.Builder) []string {
+	var refs []string
+	for _, spec := range builder.Catalog() {
+		if spec.InRegistry() != "" {
+			refs = append(refs, spec.Ref)
+		}
+	}
+	return refs
+}
+
 func imageBuild() *cobra.Command {
-	var refresh bool
+	refresh, registry := false, false
 	cmd := &cobra.Command{
 		Use:   "build [REF...]",
 		Short: "Build the images named, or all, as far as their sources changed",
 		Long: `Build the images named, or all, as far as their sources changed.
 
 A name without a tag means the image of this checkout, so
-"slipway image build slipway.dev/api" builds the app as it lies here.`,
+"slipway image build slipway.dev/api" builds the app as it lies here. With
+--registry it builds those that clusters on AWS pull from the account's own
+registry, which is what "scripts/release push" pushes.`,
 		RunE: func(cmd *cobra.Command, refs []string) error {
 			builder, w, err := openImages()
 			if err != nil {
 				return err
+			}
+			if registry {
+				if len(refs) > 0 {
+					return errors.New("--registry names the images itself")
+				}
+				refs = registryRefs(builder)
 			}
 			begun := time.Now()
 			tools, err := builder.Tools(refs...)
@@ -122,6 +142,7 @@ A name without a tag means the image of this checkout, so
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&registry, "registry", false, "build what an account's own registry has to hold")
 	cmd.Flags().BoolVar(&refresh, "refresh", false,
 		"take today's distribution packages, with their security updates, instead of those of the last build")
 	return cmd

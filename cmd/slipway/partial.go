@@ -2,13 +2,19 @@
 
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"slipway.dev/slipway/internal/platform"
+)
 
 func init() {
 	commands = append(commands,
 		elsewhere("rehearse", "Live a cloud stack's whole life against a simulated AWS"),
 		elsewhere("preview-offline", "Show what an update would change since the last release, without account or state"))
 }
+
+func previewFromNothing(*cobra.Command, *workplace, *platform.Stack) error { return errElsewhere }
 
 // elsewhere stands for a command of the full CLI; see full.go.
 func elsewhere(use, short string) func() *cobra.Command {

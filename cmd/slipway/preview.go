@@ -33,6 +33,11 @@ risk, no values, and the hash of each plan, which
 "slipway update --expect-plan HASH" holds a later update to. The plans and the
 whole text of each preview are written to --out.
 
+Where nobody has said where states are kept, by PULUMI_BACKEND_URL or by
+"pulumi login", a stack on AWS is previewed from nothing in a simulated AWS, which
+every part of the output says; what an update of a stack that stands would change,
+"slipway preview-offline" shows without an account.
+
 Fails when a preview does, when a mandatory rule is broken, and when the change
 would delete or replace a cluster, node group, zone, key, bucket, StatefulSet,
 volume or other data, and has no waiver of the rule data-not-replaced in
@@ -52,6 +57,11 @@ stack gets no hash.`,
 				if err != nil {
 					return err
 				}
+				if known, err := s.HasBackend(); err != nil {
+					return err
+				} else if !known && !markdown {
+					return previewFromNothing(cmd, w, s)
+				}
 				if err := s.Prepare(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 					return err
 				}
@@ -67,10 +77,7 @@ stack gets no hash.`,
 				}
 				sections = append(sections, section)
 			}
-			if _, err = io.WriteString(cmd.OutOrStdout(), comment.Write(sections, artifact)); err != nil {
-				return err
-			}
-			return refused(sections)
+			return conclude(cmd.OutOrStdout(), sections, artifact)
 		},
 	}
 	cmd.Flags().StringSliceVarP(&stacks, "stack", "s", []string{platform.Local}, "the stacks, as in Pulumi.<stack>.yaml")
@@ -172,6 +179,14 @@ func writeWhole(dir string, section comment.Stack, said string, hide redact.Text
 		return fmt.Errorf("writing the preview of stack %s: %w", section.Name, err)
 	}
 	return nil
+}
+
+// conclude writes the comment, and then fails for what must not be.
+func conclude(out io.Writer, sections []comment.Stack, artifact string) error {
+	if _, err := io.WriteString(out, comment.Write(sections, artifact)); err != nil {
+		return err
+	}
+	return refused(sections)
 }
 
 // refused fails, once the comment is written, when an update of a stack in it

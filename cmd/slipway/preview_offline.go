@@ -66,10 +66,7 @@ Fails as "slipway preview" does, when data would be lost.`,
 				}
 				sections = append(sections, section)
 			}
-			if _, err := io.WriteString(cmd.OutOrStdout(), comment.Write(sections, "")); err != nil {
-				return err
-			}
-			return refused(sections)
+			return conclude(cmd.OutOrStdout(), sections, "")
 		},
 	}
 	cmd.Flags().StringSliceVarP(&stacks, "stack", "s", nil, "the stacks, as in Pulumi.<stack>.yaml")

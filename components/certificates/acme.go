@@ -51,6 +51,14 @@ const (
 	productionIssuer = "letsencrypt-production"
 )
 
+// issuer is the name of the one that signs.
+func (a ACME) issuer() string {
+	if a.Staging {
+		return stagingIssuer
+	}
+	return productionIssuer
+}
+
 var email = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
 
 // resolve fills in what was left out, on a copy.
@@ -115,10 +123,7 @@ type (
 // acme declares the public issuers once objects of cert-manager are accepted.
 func (c *Certificates) acme(ctx *pulumi.Context, p parts, after []pulumi.Resource) error {
 	a := *p.ACME
-	chosen := productionIssuer
-	if a.Staging {
-		chosen = stagingIssuer
-	}
+	chosen := a.issuer()
 	for _, issuer := range []struct{ name, role, server string }{
 		{stagingIssuer, "acme-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"},
 		{productionIssuer, "acme-production", "https://acme-v02.api.letsencrypt.org/directory"},

@@ -3,8 +3,10 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -26,6 +28,10 @@ type Args struct {
 	// Environments are GitHub's environments, each also the name of a stack. At
 	// least one.
 	Environments []string
+	// People are ARNs of users and roles of the account, by environment, that may
+	// take its deploy role beside CI, without the approval that GitHub asks for.
+	// Default: nobody.
+	People map[string][]string
 	// Prefix is what roles are called before the environment. Required.
 	Prefix string
 	// StateBucket holds Pulumi's state. StateKeyARN encrypts the bucket, and
@@ -46,6 +52,7 @@ type Delivery struct {
 var (
 	slug        = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
 	environment = regexp.MustCompile(`^[a-z][a-z0-9-]{0,20}$`)
+	person      = regexp.MustCompile(`^arn:aws:iam::[0-9]{12}:(user|role)/[\w+=,.@/-]+$`)
 )
 
 // issuer is who signs the tokens of runs.
@@ -81,6 +88,19 @@ func (args Args) Check() error {
 			fault(at, "%s is there twice", name)
 		}
 	}
+	for _, env := range slices.Sorted(maps.Keys(args.People)) {
+		if !slices.Contains(args.Environments, env) {
+			fault("people."+env, "is for none of the environments")
+		}
+		for i, arn := range args.People[env] {
+			at := fmt.Sprintf("people.%s[%d]", env, i)
+			if !person.MatchString(arn) {
+				fault(at, "%q is not the ARN of a user or role, without wildcards; a session's is not its role's", arn)
+			} else if account := strings.Split(arn, ":")[4]; account != args.Account {
+				fault(at, "%s is of account %s, not of %s", arn, account, args.Account)
+			}
+		}
+	}
 	return errors.Join(faults...)
 }
 
@@ -89,7 +109,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err := args.Check(); err != nil {
 		return nil, fmt.Errorf("delivery %q: %w", name, err)
 	}
-	args.Environments = slices.Clone(args.Environments)
+	args.Environments, args.People = slices.Clone(args.Environments), maps.Clone(args.People)
 	delivery := &Delivery{}
 	if err := ctx.RegisterComponentResource(TypeToken, name, delivery, opts...); err != nil {
 		return nil, fmt.Errorf("registering delivery %q: %w", name, err)
@@ -130,6 +150,8 @@ type role struct {
 	managed string
 	// subject is what the token of a run must say of it.
 	subject func(repository, env string) string
+	// people says whether an environment's people may take it.
+	people bool
 	// own are its own statements.
 	own func(args Args, known keys) []grant.Statement
 }
@@ -152,14 +174,18 @@ var drift = role{
 }
 
 var deploy = role{
-	name: "deploy", managed: "AdministratorAccess",
+	name: "deploy", managed: "AdministratorAccess", people: true,
 	subject: func(repository, env string) string { return "repo:" + repository + ":environment:" + env },
 	own:     deployStatements,
 }
 
 func (d *Delivery) role(ctx *pulumi.Context, name string, args Args, env string, kind role) (pulumi.StringOutput, error) {
 	full := args.Prefix + "-" + env + "-" + kind.name
-	trust, err := grant.Document(args.trust(kind.subject(args.Repository, env)))
+	trusted := []grant.Statement{args.trust(kind.subject(args.Repository, env))}
+	if people := args.People[env]; kind.people && len(people) > 0 {
+		trusted = append(trusted, grant.Statement{Principals: grant.Conditions{"AWS": people}, Actions: []string{"sts:AssumeRole"}})
+	}
+	trust, err := grant.Document(trusted...)
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}

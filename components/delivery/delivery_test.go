@@ -117,6 +117,23 @@ func TestDeployCannotFreeItself(t *testing.T) {
 	}
 }
 
+// People take the deploy role of their environment, and no other role.
+func TestPeopleTakeOneDeployRole(t *testing.T) {
+	args := valid()
+	args.People = map[string][]string{"dev": {"arn:aws:iam::111122223333:role/engineer"}}
+	g := cloudtest.Graph(false)
+	g.Run(t, declare(args))
+	for _, node := range g.Of("aws:iam/role:Role") {
+		trust := node.Text("assumeRolePolicy")
+		if got, want := strings.Contains(trust, ":role/engineer"), node.Name == "delivery-dev-deploy"; got != want {
+			t.Errorf("%s trusts people: %v, want %v: %s", node.Name, got, want, trust)
+		}
+		if !strings.Contains(trust, "sts:AssumeRoleWithWebIdentity") {
+			t.Errorf("%s no longer trusts CI: %s", node.Name, trust)
+		}
+	}
+}
+
 func TestCheckReportsEveryFault(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*Args)
@@ -125,6 +142,9 @@ func TestCheckReportsEveryFault(t *testing.T) {
 		"nothing given":  {func(a *Args) { *a = Args{} }, []string{"account: ", "region: ", "prefix: ", "stateBucket: ", "stateKeyARN: ", "repository: ", "environments: "}},
 		"any repository": {func(a *Args) { a.Repository = "example/*" }, []string{`repository: "example/*"`}},
 		"environments":   {func(a *Args) { a.Environments = []string{"dev", "dev", "Prod"} }, []string{"environments[1]: dev is there twice", "environments[2]: "}},
+		"people": {func(a *Args) {
+			a.People = map[string][]string{"stage": nil, "dev": {"*", "arn:aws:iam::444455556666:role/x", "arn:aws:sts::111122223333:assumed-role/x/me"}}
+		}, []string{"people.stage: ", "people.dev[0]: ", "people.dev[1]: ", "people.dev[2]: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := valid()

@@ -53,7 +53,7 @@ type Args struct {
 	// Tags are given to machines, their volumes and those of pods, which do not
 	// inherit the provider's. Default: none.
 	Tags map[string]string
-	// Unprotected lets a destroy delete the cluster. Default: guarded.
+	// Unprotected lets a destroy delete the cluster and its logs. Default: guarded.
 	Unprotected bool
 }
 

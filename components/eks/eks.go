@@ -145,7 +145,8 @@ func (b *builder) controlPlane() error {
 	logs, err := cloudwatch.NewLogGroup(b.ctx, b.name+"-logs", &cloudwatch.LogGroupArgs{
 		Name:            pulumi.String("/aws/eks/" + b.Name + "/cluster"),
 		RetentionInDays: pulumi.Int(b.LogDays), KmsKeyId: b.Keys.Logs.ToStringOutput(),
-	}, b.under()...)
+		// Who did what in the cluster is written nowhere else.
+	}, b.under(component.Guard(b.Unprotected).Options()...)...)
 	if err != nil {
 		return fmt.Errorf("creating the log group: %w", err)
 	}

@@ -178,8 +178,10 @@ func TestGuarded(t *testing.T) {
 	for _, args := range []Args{closed(), open()} {
 		g := cloudtest.Graph(false)
 		g.Run(t, declare(args))
-		if got := g.One(t, "aws:eks/cluster:Cluster", "cluster-cluster").RegisterRPC.GetProtect(); got == args.Unprotected {
-			t.Errorf("unprotected %t gives protect %t", args.Unprotected, got)
+		for token, name := range map[string]string{"aws:eks/cluster:Cluster": "cluster-cluster", "aws:cloudwatch/logGroup:LogGroup": "cluster-logs"} {
+			if got := g.One(t, token, name).RegisterRPC.GetProtect(); got == args.Unprotected {
+				t.Errorf("unprotected %t gives %s protect %t", args.Unprotected, name, got)
+			}
 		}
 	}
 }

@@ -36,7 +36,7 @@ func set(name string) map[string]any {
 func TestWhatMustStayIsNotReplaced(t *testing.T) {
 	for name, token := range map[string]string{
 		"cluster": "aws:eks/cluster:Cluster", "node group": "aws:eks/nodeGroup:NodeGroup", "zone": "aws:route53/zone:Zone", "key": "aws:kms/key:Key",
-		"bucket": "aws:s3/bucketV2:BucketV2", "disk": "aws:ebs/volume:Volume", "stateful set": "kubernetes:apps/v1:StatefulSet",
+		"bucket": "aws:s3/bucketV2:BucketV2", "disk": "aws:ebs/volume:Volume", "audit log": "aws:cloudwatch/logGroup:LogGroup", "stateful set": "kubernetes:apps/v1:StatefulSet",
 		"claim": "kubernetes:core/v1:PersistentVolumeClaim", "volume": "kubernetes:core/v1:PersistentVolume",
 	} {
 		t.Run(name, func(t *testing.T) {

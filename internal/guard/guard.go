@@ -46,6 +46,7 @@ var holders = map[string]string{
 	"aws:s3/bucketV2:BucketV2":                          "a bucket",
 	"aws:kms/key:Key":                                   "a key that data may be locked with",
 	"aws:secretsmanager/secret:Secret":                  "a secret",
+	"aws:cloudwatch/logGroup:LogGroup":                  "what was logged, such as who did what in a cluster",
 	"aws:backup/vault:Vault":                            "backups",
 	"aws:ecr/repository:Repository":                     "the images that rollbacks go back to",
 	"aws:route53/zone:Zone":                             "a zone, whose name servers the parent zone names",

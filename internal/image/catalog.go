@@ -38,30 +38,30 @@ const certManager = "v1.11.5"
 func catalog(checkout string) []Spec {
 	return slices.Concat([]Spec{
 		{
-			Ref: "registry.k8s.io/pause:3.10", Kind: Program, From: pauseDir,
+			Ref: "registry.k8s.io/pause:3.10", Lab: true, Kind: Program, From: pauseDir,
 			program: &program{Path: "/pause", Entrypoint: []string{"/pause"}, User: "65535:65535"},
 		},
 		{
-			Ref: "registry.k8s.io/coredns/coredns:v1.14.0", Kind: Program, From: "coredns",
+			Ref: "registry.k8s.io/coredns/coredns:v1.14.0", Lab: true, Kind: Program, From: "coredns",
 			program: &program{
 				Path: "/coredns", Entrypoint: []string{"/coredns"}, User: "65532:65532",
 				Certificates: true, BindService: true,
 			},
 		},
 		{
-			Ref: "registry.k8s.io/metrics-server/metrics-server:v0.8.0", Kind: Program, From: "metrics-server",
+			Ref: "registry.k8s.io/metrics-server/metrics-server:v0.8.0", Lab: true, Kind: Program, From: "metrics-server",
 			program: &program{Path: "/metrics-server", Entrypoint: []string{"/metrics-server"}, User: "65534:65534"},
 		},
 		{
 			// It starts no other program: the pods that make and delete a
 			// volume's directory run the busybox image.
-			Ref: "docker.io/rancher/local-path-provisioner:v0.0.30", Kind: Program, From: "local-path-provisioner",
+			Ref: "docker.io/rancher/local-path-provisioner:v0.0.30", Lab: true, Kind: Program, From: "local-path-provisioner",
 			program: &program{
 				Path:       "/usr/bin/local-path-provisioner",
 				Entrypoint: []string{"local-path-provisioner"}, User: "65532:65532",
 			},
 		},
-		{Ref: "docker.io/library/busybox:1.35", Kind: Package, From: "busybox-static"},
+		{Ref: "docker.io/library/busybox:1.35", Lab: true, Kind: Package, From: "busybox-static"},
 		{
 			Ref: "docker.io/library/traefik:v3.6.2", Kind: Program, From: "traefik",
 			program: &program{

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"path"
 	"strings"
 )
 
@@ -27,6 +28,8 @@ type Spec struct {
 	// From is what it is made of: a tool, a Debian package, or a directory
 	// relative to the checkout.
 	From string
+	// Lab is set for what only the lab runs: a cluster on AWS comes with its own.
+	Lab bool
 
 	// program says how a Program image is laid out.
 	program *program
@@ -41,6 +44,15 @@ func (s Spec) own() bool { return s.Kind == Program && strings.HasPrefix(s.From,
 
 // Repository is Ref without its tag.
 func (s Spec) Repository() string { return repository(s.Ref) }
+
+// InRegistry is the image's path and tag in an account's own registry, below the
+// path that all have there; empty for what only the lab runs.
+func (s Spec) InRegistry() string {
+	if s.Lab {
+		return ""
+	}
+	return path.Base(s.Ref)
+}
 
 func repository(ref string) string {
 	// The last colon starts a tag only after the last slash; before it, it

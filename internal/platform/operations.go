@@ -34,7 +34,8 @@ func (s *Stack) Update(ctx context.Context, out io.Writer) error {
 // mandatory rule.
 func (s *Stack) policies() string { return filepath.Join(s.Checkout, "policies") }
 
-// WriteCA stores the output caCertificate as a file.
+// WriteCA stores the output caCertificate as a file, and beside it what the API
+// is verified against where that is neither it nor known to the system.
 func (s *Stack) WriteCA(ctx context.Context) error {
 	outputs, err := s.Outputs(ctx, false)
 	if err != nil {
@@ -47,7 +48,14 @@ func (s *Stack) WriteCA(ctx context.Context) error {
 	if err := os.MkdirAll(s.scratch(), 0o755); err != nil {
 		return fmt.Errorf("making %s: %w", s.scratch(), err)
 	}
-	return replaceFile(s.CAFile(), []byte(pem), 0o644)
+	if err := replaceFile(s.CAFile(), []byte(pem), 0o644); err != nil {
+		return err
+	}
+	roots, err := s.roots(outputs)
+	if err != nil || roots.file == "" || roots.file == s.CAFile() {
+		return err
+	}
+	return replaceFile(roots.file, roots.pem, 0o644)
 }
 
 // Preview shows what an update would change, and fails when that is forbidden:
@@ -90,8 +98,10 @@ func (s *Stack) destroy(ctx context.Context, out io.Writer) error {
 	if err := s.writing(ctx, out, "destroy", s.signed("destroy", "--yes", "--skip-preview", "--non-interactive")...); err != nil {
 		return fmt.Errorf("destroying stack %s: %w", s.Name, err)
 	}
-	if err := os.Remove(s.CAFile()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("removing %s: %w", s.CAFile(), err)
+	for _, file := range []string{s.CAFile(), s.stagingFile()} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("removing %s: %w", file, err)
+		}
 	}
 	return nil
 }
@@ -135,13 +145,20 @@ func (s *Stack) Describe(ctx context.Context, out io.Writer) error {
 	if !ok {
 		return nil
 	}
-	fmt.Fprintf(out, "\nTry it:\n  %s\n", s.curl(api))
+	roots, err := s.roots(outputs)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nTry it (verified against %s):\n  %s\n", roots.name, s.curl(api, roots))
 	return nil
 }
 
 // curl is a command that works as printed, on this machine.
-func (s *Stack) curl(api string) string {
-	resolve := ""
+func (s *Stack) curl(api string, roots verifying) string {
+	trust, resolve := "", ""
+	if roots.file != "" {
+		trust = " --cacert " + s.relative(roots.file)
+	}
 	if lab, err := s.UsesLab(); err == nil && lab {
 		host := strings.TrimPrefix(api, "https://")
 		name, port, ok := strings.Cut(host, ":")
@@ -150,7 +167,7 @@ func (s *Stack) curl(api string) string {
 		}
 		resolve = fmt.Sprintf(" --resolve %s:%s:127.0.0.1", name, port)
 	}
-	return fmt.Sprintf("curl --cacert %s%s %s/v1/items", s.relative(s.CAFile()), resolve, strings.TrimRight(api, "/"))
+	return fmt.Sprintf("curl%s%s %s/v1/items", trust, resolve, strings.TrimRight(api, "/"))
 }
 
 func (s *Stack) relative(path string) string {

@@ -3,13 +3,9 @@ package platform
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
@@ -110,37 +106,6 @@ func TestDestroyWantsTheStacksName(t *testing.T) {
 	err := stack.Destroy(t.Context(), &bytes.Buffer{}, "yes")
 	require.ErrorIs(t, err, ErrNotConfirmed)
 	require.ErrorContains(t, err, "make destroy STACK=local CONFIRM=local")
-}
-
-func TestCurlLineReachesTheLoopbackDoor(t *testing.T) {
-	stack := checkout(t, "config: {}\n")
-	require.Equal(t,
-		"curl --cacert .slipway/local/ca.crt --resolve api.slipway.test:8443:127.0.0.1 https://api.slipway.test:8443/v1/items",
-		stack.curl("https://api.slipway.test:8443"))
-}
-
-// TestClientVerifies proves that the smoke test's client refuses a server
-// whose certificate the given CA did not sign, and accepts one it did.
-func TestClientVerifies(t *testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"id": "1"})
-	}))
-	defer server.Close()
-	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	target := "https://example.com:443/"
-	door := strings.TrimPrefix(server.URL, "https://")
-
-	client, err := Client(own, door)
-	require.NoError(t, err)
-	_, err = exchange(t.Context(), client, http.MethodGet, target, nil, http.StatusOK)
-	require.NoError(t, err)
-	_, err = exchange(t.Context(), client, http.MethodGet, target, nil, http.StatusCreated)
-	require.ErrorContains(t, err, "answered 200 OK, not 201")
-	_, err = exchange(t.Context(), client, http.MethodGet, "https://other.test/", nil, http.StatusOK)
-	require.ErrorContains(t, err, "certificate is valid for")
-
-	_, err = Client([]byte("no pem"), door)
-	require.ErrorContains(t, err, "not PEM")
 }
 
 // Recorded settings take the place of the checkout's, with today's salt; an

@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 )
@@ -24,9 +21,14 @@ const Door = "127.0.0.1:8443"
 // the address of the loopback door when the stack runs on the lab, and the
 // certificate verified against the platform's CA.
 func Client(caPEM []byte, door string) (*http.Client, error) {
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(caPEM) {
-		return nil, errors.New("the platform's CA certificate is not PEM")
+	return verifying{name: "the platform's CA certificate", pem: caPEM}.client(door)
+}
+
+// client verifies what the API shows against these roots, and nothing else.
+func (v verifying) client(door string) (*http.Client, error) {
+	roots, err := v.pool()
+	if err != nil {
+		return nil, err
 	}
 	transport := &http.Transport{
 		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
@@ -43,21 +45,26 @@ func Client(caPEM []byte, door string) (*http.Client, error) {
 	return &http.Client{Transport: transport, Timeout: 15 * time.Second}, nil
 }
 
-// client is Client for this stack.
-func (s *Stack) client() (*http.Client, error) {
-	ca, err := os.ReadFile(s.CAFile())
+// client asks this stack's API, and says by which roots it is verified.
+func (s *Stack) client(ctx context.Context) (*http.Client, verifying, error) {
+	outputs, err := s.Outputs(ctx, false)
 	if err != nil {
-		return nil, fmt.Errorf("reading the platform's CA certificate (run `make up` first): %w", err)
+		return nil, verifying{}, err
+	}
+	roots, err := s.roots(outputs)
+	if err != nil {
+		return nil, roots, err
 	}
 	lab, err := s.UsesLab()
 	if err != nil {
-		return nil, err
+		return nil, roots, err
 	}
 	door := ""
 	if lab {
 		door = Door
 	}
-	return Client(ca, door)
+	client, err := roots.client(door)
+	return client, roots, err
 }
 
 // apiURL reads where the API answers.
@@ -82,10 +89,11 @@ func (s *Stack) Smoke(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	client, err := s.client()
+	client, roots, err := s.client(ctx)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "trust   %s\n", roots.name)
 	name := fmt.Sprintf("smoke %s", time.Now().UTC().Format(time.RFC3339Nano))
 	body, err := json.Marshal(map[string]any{"name": name, "quantity": 7})
 	if err != nil {
@@ -151,7 +159,7 @@ func compact(v any) string {
 
 // awaitHTTPS waits until the API is ready behind verified HTTPS.
 func (s *Stack) awaitHTTPS(ctx context.Context, api string, limit time.Duration, log io.Writer) error {
-	client, err := s.client()
+	client, _, err := s.client(ctx)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ type stackConfig struct {
 	AWS        struct {
 		Account string `json:"account"`
 		Cluster struct {
-			Admins []string `json:"admins"`
+			Version string   `json:"version"`
+			Admins  []string `json:"admins"`
 		} `json:"cluster"`
 	} `json:"slipway:aws"`
 }
@@ -45,7 +46,7 @@ var unguard = map[string][][2]string{
 
 // Meant fills in what nobody asked for otherwise from the stack's own
 // configuration: its account, a role that may update it, the account's stack
-// before it, and changes.
+// before it, changes, and the version of Kubernetes after its own.
 func (r *Rehearsal) Meant() error {
 	c, err := r.read(r.Stack)
 	if err != nil {
@@ -71,6 +72,11 @@ func (r *Rehearsal) Meant() error {
 	}
 	if r.Changes == nil {
 		r.Changes = slices.Clone(changes[c.Foundation])
+	}
+	if r.Ahead == nil {
+		if r.Ahead, err = c.ahead(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,4 +102,31 @@ func (s *scene) guard() (*guard.Guard, error) {
 		return nil, err
 	}
 	return guard.FromState(state), nil
+}
+
+// First previews the stack from nothing under the policy packs, and writes what
+// pulumi says.
+func (r *Rehearsal) First(ctx context.Context, out io.Writer, packs ...string) error {
+	dir, err := os.MkdirTemp("", "slipway-first-")
+	if err != nil {
+		return fmt.Errorf("making a place to preview in: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	s, err := r.prepare(ctx, filepath.Join(dir, "life"))
+	if err != nil {
+		return err
+	}
+	args := []string{"preview", "--suppress-outputs"}
+	for _, pack := range packs {
+		args = append(args, "--policy-pack", pack)
+	}
+	said, err := s.run(ctx, nil, args...)
+	if _, writing := io.WriteString(out, said); writing != nil {
+		return writing
+	}
+	var refused *pulumiError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("the preview of stack %s fails; what is wrong is said above", r.Stack)
+	}
+	return err
 }

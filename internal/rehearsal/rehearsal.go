@@ -34,6 +34,9 @@ type Rehearsal struct {
 	// Changes are configuration paths and values: the update that is made and
 	// then taken back. Without any, that part is not rehearsed.
 	Changes [][2]string
+	// Ahead are configuration paths and values that raise the version of
+	// Kubernetes, which has no way back. Without any, that is not rehearsed.
+	Ahead [][2]string
 	// Unguard are configuration paths and values with which the stack may be
 	// destroyed. Without any, protection is taken out of the state.
 	Unguard [][2]string
@@ -91,6 +94,7 @@ var life = []step{
 	{name: "a change", run: change},
 	{name: "the way back", run: wayBack},
 	{name: "drift is seen and undone", run: drift},
+	{name: "the next version of Kubernetes", run: nextVersion},
 	{name: "destroy", run: destroy},
 	{name: "nothing waits for what it does not need", run: criticalPath, long: true},
 	{name: "cut off in the middle of up", run: cutOff(false), long: true},

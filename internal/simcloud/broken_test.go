@@ -110,6 +110,7 @@ var broken = []struct {
 	{"node role that EC2 cannot take", sound().with("node-role", "assumeRolePolicy", trust("eks.amazonaws.com")), "nodes", "does not let ec2.amazonaws.com in"},
 	{"nodes in another network", foreign().with("nodes", "subnetIds", []any{"${foreign-a.id}"}), "nodes", "subnetIds[0]: subnet-"},
 	{"nodes newer than their cluster", sound().with("nodes", "version", "1.34"), "nodes", "does not go with the cluster's"},
+	{"proxy newer than its cluster", sound().plus(thing{name: "proxy", token: eksAddon, in: Props{"clusterName": "${cluster.name}", "addonName": "kube-proxy", "addonVersion": "v1.34.0-eksbuild.1"}}), "proxy", "is not supported with version 1.33"},
 	{"add-on role of another provider", sound().with("cni", "serviceAccountRoleArn", "${node-role.arn}"), "cni", "does not let the cluster's OIDC provider in"},
 	{"private zone twice", sound().plus(thing{name: "again", token: dnsZone, in: sound().get("inside").in}), "again", "ConflictingDomainExists"},
 	{"name servers at the apex", sound().with("www", "name", "example.org").with("www", "type", "NS").with("www", "records", []any{"ns.example.net"}), "www", "type='NS'"},

@@ -19,7 +19,7 @@ var (
 )
 
 // kubernetesVersions are those that EKS offers, oldest first.
-var kubernetesVersions = words("1.28 1.29 1.30 1.31 1.32 1.33 1.34")
+var kubernetesVersions = words("1.28 1.29 1.30 1.31 1.32 1.33 1.34 1.35")
 
 // accessPolicies are the names of the policies for access entries, after
 // arn:aws:eks::aws:cluster-access-policy/.

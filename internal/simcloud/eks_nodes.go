@@ -192,6 +192,12 @@ func (o *op) wayOut(table string, s *Record) bool {
 	return false
 }
 
+// majorMinor is the beginning of an add-on's version, such as 1.34.
+func majorMinor(version string) string {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
+}
+
 // nodeGroups are those of the cluster.
 func (o *op) nodeGroups(cluster string) []*Record {
 	var groups []*Record
@@ -221,6 +227,10 @@ func createAddon(o *op) error {
 		if !trusts(role, provider) {
 			return refuse("InvalidParameterException", "serviceAccountRoleArn: the trust policy of %s does not let the cluster's OIDC provider in", role.ID)
 		}
+	}
+	// It is a part of Kubernetes, and no release of it works with an older one.
+	if given, version := o.in.Text("addonVersion"), cluster.Properties.Text("version"); name == "kube-proxy" && given != "" && minor(majorMinor(given)) > minor(version) {
+		return refuse("InvalidParameterException", "addonVersion: %s of kube-proxy is not supported with version %s of the cluster", given, version)
 	}
 	o.keep("addonVersion", "v1.0.0-eksbuild.1")
 	return nil

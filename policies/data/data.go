@@ -27,6 +27,7 @@ var bearing = []string{
 	"random:index/randomPassword:RandomPassword",
 	"aws:s3/bucketV2:BucketV2", "aws:s3/bucket:Bucket", "aws:ebs/volume:Volume", "aws:kms/key:Key", "aws:rds/instance:Instance", "aws:rds/cluster:Cluster",
 	"aws:route53/zone:Zone", "aws:eks/cluster:Cluster", "aws:eks/nodeGroup:NodeGroup", "aws:ecr/repository:Repository", "aws:efs/fileSystem:FileSystem", "aws:dynamodb/table:Table",
+	"aws:cloudwatch/logGroup:LogGroup",
 }
 
 // Rules are the package's rules.

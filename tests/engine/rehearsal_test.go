@@ -112,6 +112,16 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestFirstPreviewFromNothing is what a preview shows where no backend is known:
+// under the policies, and saying that it is simulated.
+func TestFirstPreviewFromNothing(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, rehearse(t, "prod").First(context.Background(), &out, pack()))
+	assert.Contains(t, out.String(), "SIMULATED")
+	assert.Contains(t, out.String(), "to create")
+	assert.NotContains(t, out.String(), "[mandatory]")
+}
+
 // TestOfflinePreview is what a pull request shows: what would change since the
 // last release, under the policies and without an account.
 func TestOfflinePreview(t *testing.T) {

@@ -78,7 +78,10 @@ var awsPokes = map[string]struct{ before, change func(*stacks.Settings) }{
 	"aws.balancer.clients":                   poked(func(a *stacks.AWS) { a.Balancer.Clients = []string{"198.51.100.0/24"} }),
 	"account.repository":                     {change: func(s *stacks.Settings) { s.Account.Repository = "other/slipway" }},
 	"account.environments":                   {change: func(s *stacks.Settings) { s.Account.Environments = []string{"dev"} }},
-	"aws.cost.mail":                          poked(func(a *stacks.AWS) { a.Cost.Mail = []string{"other@slipway.example"} }),
+	"account.people": {change: func(s *stacks.Settings) {
+		s.Account.People = map[string][]string{"dev": {"arn:aws:iam::111122223333:user/ann"}}
+	}},
+	"aws.cost.mail": poked(func(a *stacks.AWS) { a.Cost.Mail = []string{"other@slipway.example"} }),
 }
 
 // office gives the stack office hours, and changes them.

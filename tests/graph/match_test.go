@@ -1,9 +1,14 @@
 package graph
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"slipway.dev/slipway/components/component/componenttest"
 	"slipway.dev/slipway/internal/image"
@@ -34,17 +39,9 @@ func TestEveryImageIsBuilt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What a registry of the platform's own holds is built here, also when
-	// upstream calls it otherwise.
-	const own = "slipway.dev/"
 	built := map[string]bool{}
 	for _, spec := range builder.Catalog() {
 		built[spec.Ref] = true
-		for _, prefix := range []string{"docker.io/library/", "quay.io/jetstack/", "registry.k8s.io/kube-state-metrics/"} {
-			if path, upstream := strings.CutPrefix(spec.Ref, prefix); upstream {
-				built[own+path] = true
-			}
-		}
 	}
 	used := 0
 	both(t, func(t *testing.T, g *componenttest.Graph) {
@@ -57,11 +54,7 @@ func TestEveryImageIsBuilt(t *testing.T) {
 				for i := range containers.ArrayValue() {
 					used++
 					ref := containers.ArrayValue()[i].ObjectValue()["image"].StringValue()
-					// Where a registry answers, what is built goes there under its own path.
-					if host, path, found := strings.Cut(ref, ".amazonaws.com/slipway/"); found && strings.Contains(host, ".dkr.ecr.") {
-						ref = own + path
-					}
-					if !built[ref] {
+					if _, _, elsewhere := strings.Cut(ref, registryPath); !built[ref] && !elsewhere {
 						t.Errorf("%s %q runs %s, which nothing builds", node.TypeToken, node.Name, ref)
 					}
 				}
@@ -70,5 +63,82 @@ func TestEveryImageIsBuilt(t *testing.T) {
 	})
 	if used < 8 {
 		t.Errorf("only %d containers were looked at", used)
+	}
+}
+
+// registryPath is what lies between the host of an account's registry and the
+// name of an image in it.
+const registryPath = ".amazonaws.com/slipway/"
+
+// TestWhatIsPushedIsWhatIsPulled: what a pod on AWS runs and nobody pushes would
+// never start, what is pushed needs a repository, and what nobody runs is
+// pushed in vain.
+func TestWhatIsPushedIsWhatIsPulled(t *testing.T) {
+	root, err := filepath.Abs(checkout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	builder, err := image.Open(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pushed, repositories []string
+	for _, spec := range builder.Catalog() {
+		if at := spec.InRegistry(); at != "" {
+			pushed = append(pushed, at)
+		}
+	}
+	slices.Sort(pushed)
+	for _, stack := range []string{"dev", "prod"} {
+		if diff := cmp.Diff(pushed, pulled(declared(t, stack, false))); diff != "" {
+			t.Errorf("%s pulls something else (+) than is pushed (-):\n%s", stack, diff)
+		}
+	}
+	for _, node := range declared(t, "account", false).Of("aws:ecr/repository:Repository") {
+		repositories = append(repositories, strings.TrimPrefix(node.Text("name"), "slipway/"))
+	}
+	slices.Sort(repositories)
+	for i := range pushed {
+		pushed[i], _, _ = strings.Cut(pushed[i], ":")
+	}
+	if diff := cmp.Diff(pushed, repositories); diff != "" {
+		t.Errorf("the account has other repositories (+) than are pushed to (-):\n%s", diff)
+	}
+}
+
+// pulled are the images that a stack's objects name in its account's registry,
+// wherever they name them: a pod's containers, and images that a program starts
+// pods of.
+func pulled(g *componenttest.Graph) []string {
+	found := map[string]bool{}
+	for _, node := range g.Of("kubernetes:") {
+		texts(resource.NewProperty(node.Inputs), func(text string) {
+			for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("\"'= ,\n", r) }) {
+				if _, image, in := strings.Cut(word, registryPath); in && strings.Contains(image, ":") {
+					found[image] = true
+				}
+			}
+		})
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// texts calls each with every text in a value.
+func texts(v resource.PropertyValue, each func(string)) {
+	switch {
+	case v.IsString():
+		each(v.StringValue())
+	case v.IsObject():
+		for _, inner := range v.ObjectValue() {
+			texts(inner, each)
+		}
+	case v.IsArray():
+		for _, inner := range v.ArrayValue() {
+			texts(inner, each)
+		}
+	case v.IsSecret():
+		texts(v.SecretValue().Element, each)
+	case v.IsOutput():
+		texts(v.OutputValue().Element, each)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"slipway.dev/slipway/components/component/cloudtest"
 	"slipway.dev/slipway/components/component/componenttest"
 	"slipway.dev/slipway/policies/catalogue"
 	"slipway.dev/slipway/policies/document"
@@ -42,13 +41,22 @@ func TestRecord(t *testing.T) {
 }
 
 // engineNamed is declared by a program that sees the names a provider gives to
-// what has none, in previews as well.
-func engineNamed(t testing.TB, stack string, fresh bool) *componenttest.Graph {
+// what has none, in previews as well. changes are made to the settings slipway:aws
+// of the stack's file.
+func engineNamed(t testing.TB, stack string, fresh bool, changes ...func(aws map[string]any)) *componenttest.Graph {
 	t.Helper()
 	lab(t)
 	g := graph(fresh)
 	g.Config, g.StackName = config(t, stack), stack
-	g.Answer = cloudtest.Answer(deployer(stack))
+	for _, change := range changes {
+		aws := map[string]any{}
+		if err := json.Unmarshal([]byte(g.Config["slipway:aws"]), &aws); err != nil {
+			t.Fatal(err)
+		}
+		change(aws)
+		g.Config["slipway:aws"] = encoded(t, aws)
+	}
+	g.Answer = obliging(base(t, stack))
 	before := g.Drawn
 	g.Drawn = func(args pulumi.MockResourceArgs) resource.PropertyMap {
 		added := before(args)
@@ -62,9 +70,9 @@ func engineNamed(t testing.TB, stack string, fresh bool) *componenttest.Graph {
 }
 
 // recorded is what a stack declares, in the form of `pulumi stack export`.
-func recorded(t testing.TB, stack string, fresh bool) []byte {
+func recorded(t testing.TB, stack string, fresh bool, changes ...func(aws map[string]any)) []byte {
 	t.Helper()
-	g := engineNamed(t, stack, fresh)
+	g := engineNamed(t, stack, fresh, changes...)
 	type state struct {
 		URN          resource.URN   `json:"urn"`
 		Type         string         `json:"type"`
@@ -179,6 +187,21 @@ func TestStacksPassPolicies(t *testing.T) {
 				}
 				t.Log(r.Summary())
 			})
+		}
+	}
+}
+
+// TestEitherAuthorityPassesPolicies: going from certificates that browsers refuse
+// to those they take, and back, is a setting, which no limit may stop.
+func TestEitherAuthorityPassesPolicies(t *testing.T) {
+	for _, staging := range []bool{true, false} {
+		raw := recorded(t, "dev", false, func(settings map[string]any) {
+			settings["authority"].(map[string]any)["staging"] = staging
+		})
+		for _, e := range judged(t, "dev", raw).Entries {
+			if e.Stops() {
+				t.Errorf("staging %v: %s: %s: %s %s", staging, e.Rule, e.Resource, e.Path, e.Message)
+			}
 		}
 	}
 }

@@ -137,13 +137,10 @@ func declared(t testing.TB, stack string, fresh bool) *componenttest.Graph {
 	lab(t)
 	g := graph(fresh)
 	g.Config, g.StackName = config(t, stack), stack
-	g.Answer = cloudtest.Answer(deployer(stack))
+	g.Answer = obliging(base(t, stack))
 	g.Run(t, stacks.Run)
 	return g
 }
-
-// deployer is the role that a stack is updated with.
-func deployer(stack string) string { return "slipway-" + stack + "-deploy" }
 
 // both asks check about each environment as an update and as a first preview.
 func both(t *testing.T, check func(t *testing.T, g *componenttest.Graph)) {

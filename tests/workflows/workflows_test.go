@@ -103,7 +103,7 @@ func read(t *testing.T) map[string]workflow {
 }
 
 func TestThereIsAWorkflowForEach(t *testing.T) {
-	require.Equal(t, []string{"bench.yaml", "build.yaml", "ci.yaml", "deploy.yaml", "drift.yaml", "preview.yaml"}, slices.Sorted(maps.Keys(read(t))))
+	require.Equal(t, []string{"bench.yaml", "build.yaml", "ci.yaml", "deploy.yaml", "drift.yaml", "judges.yaml", "preview.yaml"}, slices.Sorted(maps.Keys(read(t))))
 }
 
 // A tag of somebody else's action can be moved; a commit cannot.
@@ -168,6 +168,7 @@ var calls = map[string][]string{
 	"ci.yaml":      {"test", "vulnerabilities", "image-scan"},
 	"deploy.yaml":  {"deploy STACK=dev", "smoke STACK=dev", "rollback STACK=dev YES=1", "preview-comment STACK=prod", "deploy STACK=prod PLAN=abc123", "smoke STACK=prod", "rollback STACK=prod YES=1"},
 	"drift.yaml":   {"drift STACK=dev", "drift STACK=prod"},
+	"judges.yaml":  {"judges"},
 	"preview.yaml": {"preview-offline STACK=dev,prod,account"},
 }
 
