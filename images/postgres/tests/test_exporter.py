@@ -49,17 +49,21 @@ class Watched(Server):
         options += f" -c unix_socket_directories={self.home} -c max_slot_wal_keep_size=64MB"
         self.run("pg_ctl", "start", "--wait", f"--log={self.log}", f"--options={options}")
 
-    def as_somebody(self, role: str, statement: str) -> subprocess.CompletedProcess[str]:
-        """What the exporter's user gets from PostgreSQL on its socket."""
+    def ask(self, user: list[str], role: str, statement: str) -> subprocess.CompletedProcess[str]:
+        """What a user gets from PostgreSQL on its socket."""
         words = [f"{self.bin}/psql", "-XAt", "-h", str(self.home), "-p", str(self.port)]
         return subprocess.run(
-            [*drop(), *words, "-U", role, "-d", "postgres", "-c", statement],
+            [*user, *words, "-U", role, "-d", "postgres", "-c", statement],
             cwd="/",
             check=False,
             capture_output=True,
             text=True,
             timeout=60,
         )
+
+    def as_somebody(self, role: str, statement: str) -> subprocess.CompletedProcess[str]:
+        """What the exporter's user gets."""
+        return self.ask(drop(), role, statement)
 
 
 def drop() -> list[str]:
@@ -224,6 +228,8 @@ def test_the_role_sees_statistics_and_no_row(watched, statement, refusal):
 def test_nobody_else_is_the_exporter_and_it_is_nobody_else(watched):
     assert watched.as_somebody(exporter.ROLE, "SELECT 1").stdout == "1\n"
     assert "Peer authentication failed" in watched.as_somebody("postgres", "SELECT 1").stderr
+    if drop():  # else there is no other user to try
+        assert "Peer authentication failed" in watched.ask([], exporter.ROLE, "SELECT 1").stderr
     # From the network, with whatever password.
     with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
         psycopg.connect(
