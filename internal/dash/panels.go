@@ -155,7 +155,6 @@ func database() []Panel {
 			Help: "Connections of the API's pools, of the server where its exporter runs, and requests that wait for one.",
 			Queries: []Query{
 				{Name: "server, {state}", Ask: []string{`sum by (state) (pg_stat_activity_count) > 0`}},
-				{Name: "{pod}, waiting", Ask: []string{`sum by (pod) (pgbouncer_pools_client_waiting_connections) > 0`}},
 				{Name: "API {pool}, {state}", Ask: []string{`sum by (pool, state) (slipway_database_connections)`}},
 				{Name: "API {pool}, waiting", Ask: []string{`sum by (pool) (slipway_database_waiting)`}},
 			},
