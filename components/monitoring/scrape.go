@@ -27,6 +27,8 @@ const (
 	apiMetricsPort        = 8000
 	traefikMetricsPort    = 9000
 	patroniPort           = 8008
+	memberExporterPort    = 9187
+	poolerExporterPort    = 9127
 	repositoryPort        = 9854
 	certManagerPort       = 9402
 	collectorPort         = 8888
@@ -70,6 +72,10 @@ const (
 	keepCAdvisor = "container_cpu_usage_seconds_total|container_memory_working_set_bytes|container_oom_events_total|" +
 		"container_cpu_cfs_throttled_periods_total|container_cpu_cfs_periods_total|" +
 		"container_network_receive_bytes_total|container_network_transmit_bytes_total|machine_memory_bytes|machine_cpu_cores"
+	// The exporters' own questions decide what there is of these; what they say of
+	// themselves besides is left away, but for their memory.
+	keepPostgres  = "pg_(up|stat|settings|database|replication_slots).*|pg_exporter_(last_scrape|user_queries_load)_error|process_resident_memory_bytes"
+	keepPgBouncer = "pgbouncer_.+|process_resident_memory_bytes"
 	// What the programs say about their own language and memory.
 	dropRuntime = "go_.+|python_.+|promhttp_.+|net_conntrack_.+|.*_created"
 )
@@ -85,6 +91,8 @@ func (p *plan) jobs() []job {
 		{name: rules.JobAPI, role: "pods", namespace: p.Targets.API, label: component.LabelComponent, value: "web", number: apiMetricsPort, drop: dropRuntime},
 		{name: rules.JobTraefik, role: "pods", namespace: p.Targets.Ingress, label: name, value: "traefik", port: "internal", drop: dropRuntime},
 		{name: rules.JobPatroni, role: "pods", namespace: p.Targets.Database, label: component.LabelComponent, value: "member", port: "patroni"},
+		{name: rules.JobPostgres, role: "pods", namespace: p.Targets.Database, label: component.LabelComponent, value: "member", port: "metrics", keep: keepPostgres},
+		{name: rules.JobPgBouncer, role: "pods", namespace: p.Targets.Database, label: name, value: "pgbouncer", port: "metrics", keep: keepPgBouncer},
 		{name: rules.JobBackups, role: "pods", namespace: p.repository(), label: component.LabelComponent, value: "repository", port: "metrics", drop: dropRuntime},
 		{name: rules.JobCertManager, role: "pods", namespace: p.Targets.Certificates, label: component.LabelComponent, value: "controller", port: "http-metrics", honest: true, keep: "certmanager_certificate_.+|process_.+"},
 		{name: rules.JobCollector, role: "pods", namespace: p.Targets.Logs, label: name, value: "collector", port: "metrics", keep: "slipway_archive_.+|otelcol_receiver_.+|otelcol_process_memory_rss_bytes|otelcol_process_cpu_seconds_total"},
@@ -193,6 +201,10 @@ func (j job) scrape() scrape {
 	}
 	if j.drop != "" {
 		made.MetricRelabelConfigs = append(made.MetricRelabelConfigs, named(j.drop, "drop"))
+	}
+	if j.name == rules.JobPostgres {
+		// Where the exporter finds its member, which is the same for all.
+		made.MetricRelabelConfigs = append(made.MetricRelabelConfigs, relabel{Regex: "server|filename|hashsum", Action: "labeldrop"})
 	}
 	if j.name == rules.JobCAdvisor {
 		// Groups of processes that are no container of a pod.

@@ -85,7 +85,10 @@ type Args struct {
 	// ClientNamespaces are the namespaces whose pods may connect to the
 	// poolers, and nobody else may.
 	ClientNamespaces []string
-	// MonitoringNamespace may read Patroni's metrics. Empty: nobody may.
+	// MonitoringNamespace may read metrics: Patroni's, the repository's, and those
+	// of an exporter in each member's and pooler's pod, which is there for it. Empty:
+	// nobody may, and there are no exporters. Switching it on or off replaces the
+	// pods, members one at a time.
 	MonitoringNamespace string
 	// APINetworks are where the Kubernetes API answers, as CIDRs. Default
 	// anywhere, on the API's ports: it is no pod, so a policy can only name its

@@ -27,6 +27,13 @@
 // restarts members one at a time where PostgreSQL needs that. The preview
 // shows both, and an update fails when the cluster did not take the settings.
 //
+// # What is told
+//
+// Where somebody watches, an exporter stands in the pod of each member and of
+// each pooler and asks that one alone: a leader that is gone silences no other.
+// The members' has a role without a password that sees statistics and no row, and
+// a user of its own, by which PostgreSQL knows it on the socket.
+//
 // # What is guarded
 //
 // The StatefulSet, its namespace and its passwords are protected: deleting one

@@ -124,8 +124,10 @@ func (b *builder) runMembers() (*appsv1.StatefulSet, error) {
 			PersistentVolumeClaimRetentionPolicy: volumesStay,
 			RevisionHistoryLimit:                 pulumi.Int(5),
 			Template: corev1.PodTemplateSpecArgs{
-				Metadata: metav1.ObjectMetaArgs{Labels: component.StringMap(
-					with(component.Labels("postgres", p.name, memberPart), scopeLabel, p.name))},
+				Metadata: metav1.ObjectMetaArgs{
+					Labels:      component.StringMap(with(component.Labels("postgres", p.name, memberPart), scopeLabel, p.name)),
+					Annotations: firstByDefault("postgres"),
+				},
 				Spec: b.memberPod(account),
 			},
 			VolumeClaimTemplates: p.claim("data", p.Storage, p.selector()),
@@ -165,7 +167,7 @@ func (b *builder) memberPod(account *corev1.ServiceAccount) corev1.PodSpecArgs {
 		TerminationGracePeriodSeconds: pulumi.Int(handoverSeconds + stopSeconds),
 		Affinity:                      p.affinity(),
 		TopologySpreadConstraints:     zones(p.selector()),
-		Containers: corev1.ContainerArray{corev1.ContainerArgs{
+		Containers: p.containers(corev1.ContainerArgs{
 			Name:            pulumi.String("postgres"),
 			Image:           pulumi.String(p.Image),
 			ImagePullPolicy: pulumi.String("IfNotPresent"),
@@ -188,7 +190,7 @@ func (b *builder) memberPod(account *corev1.ServiceAccount) corev1.PodSpecArgs {
 			LivenessProbe:  probe("/liveness", livenessPeriod, 5, p.livenessFailures()),
 			ReadinessProbe: probe("/readiness", readinessPeriod, 3, p.readinessFailures()),
 			VolumeMounts:   volumeMounts(mounts),
-		}},
+		}, b.memberExporter),
 		Volumes: volumes,
 	}
 }

@@ -28,7 +28,7 @@ func (b *builder) allowFlows() error {
 	}
 	sql, rest := ports(Port), ports(restPort)
 	watchers := networkingv1.NetworkPolicyPeerArray{members, job}
-	if p.MonitoringNamespace != "" {
+	if p.watched() {
 		// Reading is free at this port, changing takes a password.
 		watchers = append(watchers, clientPeer(p.MonitoringNamespace, nil))
 	}
@@ -54,6 +54,7 @@ func (b *builder) allowFlows() error {
 			},
 		}},
 	}
+	rules[0].flows.Ingress = append(rules[0].flows.Ingress, p.read(memberFiguresPort)...)
 	if p.Backups != nil {
 		repository, copies := podPeer(p.repositorySelector()), ports(copyPort)
 		to := networkingv1.NetworkPolicyEgressRuleArgs{To: networkingv1.NetworkPolicyPeerArray{repository}, Ports: copies}
@@ -70,6 +71,7 @@ func (b *builder) allowFlows() error {
 		if len(clients) > 0 {
 			flows.Ingress = []networkingv1.NetworkPolicyIngressRuleArgs{{From: clients, Ports: sql}}
 		}
+		flows.Ingress = append(flows.Ingress, p.read(poolerFiguresPort)...)
 		rules = append(rules, rule{one.part, p.poolerSelector(one), flows})
 	}
 	for _, one := range rules {
@@ -88,11 +90,7 @@ func (p *plan) repositoryFlows(members networkingv1.NetworkPolicyPeerArgs) workl
 		Ingress: []networkingv1.NetworkPolicyIngressRuleArgs{{From: peers, Ports: ports(copyPort)}},
 		Egress:  []networkingv1.NetworkPolicyEgressRuleArgs{{To: peers, Ports: ports(copyPort)}},
 	}
-	if p.MonitoringNamespace != "" {
-		flows.Ingress = append(flows.Ingress, networkingv1.NetworkPolicyIngressRuleArgs{
-			From: networkingv1.NetworkPolicyPeerArray{clientPeer(p.MonitoringNamespace, nil)}, Ports: ports(metricsPort),
-		})
-	}
+	flows.Ingress = append(flows.Ingress, p.read(metricsPort)...)
 	if s3 := p.Backups.S3; s3 != nil {
 		https := workload.Port{Number: 443, Protocol: "TCP"}
 		flows.Egress = append(flows.Egress, workload.ToInternet(https))
@@ -101,6 +99,16 @@ func (p *plan) repositoryFlows(members networkingv1.NetworkPolicyPeerArgs) workl
 		}
 	}
 	return flows
+}
+
+// read lets those in who watch, at a port where there is nothing but figures.
+func (p *plan) read(port int) []networkingv1.NetworkPolicyIngressRuleArgs {
+	if !p.watched() {
+		return nil
+	}
+	return []networkingv1.NetworkPolicyIngressRuleArgs{{
+		From: networkingv1.NetworkPolicyPeerArray{clientPeer(p.MonitoringNamespace, nil)}, Ports: ports(port),
+	}}
 }
 
 // podPeer is the pods of this namespace that selector finds.

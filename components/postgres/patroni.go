@@ -43,10 +43,12 @@ func (p *plan) selector() map[string]string {
 // settings is the content of the members' ConfigMap.
 func (p *plan) settings() (map[string]string, error) {
 	files := map[string]string{}
+	roles := map[string]any{"database": p.Database, "owner": p.Owner}
+	if p.watched() {
+		roles["exporter"] = exporterUser
+	}
 	for name, content := range map[string]any{
-		"patroni.yaml": p.patroni(),
-		"dynamic.yaml": p.dynamic(),
-		"roles.yaml":   map[string]any{"database": p.Database, "owner": p.Owner},
+		"patroni.yaml": p.patroni(), "dynamic.yaml": p.dynamic(), "roles.yaml": roles,
 	} {
 		text, err := yaml.Marshal(content)
 		if err != nil {
@@ -170,12 +172,15 @@ func (p *plan) access() []string {
 	if p.TLS != nil {
 		kind = "hostssl"
 	}
-	return []string{
-		"local all postgres peer",
+	local := []string{"local all postgres peer"}
+	if p.watched() {
+		local = append(local, "local postgres "+exporterUser+" peer")
+	}
+	return append(local,
 		"local all all reject",
 		fmt.Sprintf("%s replication %s all scram-sha-256", kind, replicationUser),
 		fmt.Sprintf("%s postgres %s all scram-sha-256", kind, rewindUser),
 		fmt.Sprintf("%s %s %s all scram-sha-256", kind, p.Database, p.Owner),
 		"host all all all reject",
-	}
+	)
 }

@@ -57,10 +57,11 @@ func (p *plan) ini(one pooler) string {
 		database = append(database,
 			"connect_query='SELECT pg_terminate_backend(pg_backend_pid()) WHERE pg_is_in_recovery()'")
 	}
-	settings := []struct {
+	type setting struct {
 		key   string
 		value any
-	}{
+	}
+	settings := []setting{
 		{"listen_addr", "0.0.0.0"},
 		{"listen_port", Port},
 		{"unix_socket_dir", ""},
@@ -99,6 +100,10 @@ func (p *plan) ini(one pooler) string {
 		{"log_disconnections", 0},
 		{"log_pooler_errors", 1},
 		{"stats_period", 300},
+	}
+	if p.watched() {
+		// It may look at anything but passwords, and change nothing.
+		settings = append(settings, setting{"stats_users", exporterUser})
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "[databases]\n%s = %s\n\n[pgbouncer]\n", p.Database, strings.Join(database, " "))

@@ -25,11 +25,8 @@ const (
 func (b *builder) poolConnections() error {
 	p := b.plan
 	users, err := corev1.NewSecret(b.ctx, p.name+"-pooler-users", &corev1.SecretArgs{
-		Metadata: b.meta(p.name+"-pooler-users", "pooler"),
-		StringData: pulumi.StringMap{
-			// PgBouncer logs in as the client, so it needs the password itself.
-			"userlist.txt": pulumi.Sprintf("\"%s\" \"%s\"\n", p.Owner, b.passwords.owner),
-		},
+		Metadata:   b.meta(p.name+"-pooler-users", "pooler"),
+		StringData: b.users(),
 	}, b.under()...)
 	if err != nil {
 		return fmt.Errorf("storing the poolers' users: %w", err)
@@ -40,6 +37,17 @@ func (b *builder) poolConnections() error {
 		}
 	}
 	return nil
+}
+
+// users are whom a pooler lets in, and what one of them, the exporter, says.
+func (b *builder) users() pulumi.StringMap {
+	// PgBouncer logs in as the client, so it needs the password itself.
+	list := pulumi.Sprintf("\"%s\" \"%s\"\n", b.plan.Owner, b.passwords.owner)
+	if !b.plan.watched() {
+		return pulumi.StringMap{"userlist.txt": list}
+	}
+	list = pulumi.Sprintf("%s\"%s\" \"%s\"\n", list, exporterUser, b.passwords.exporter)
+	return pulumi.StringMap{"userlist.txt": list, exporterUser: b.passwords.exporter}
 }
 
 func (b *builder) runPooler(one pooler, users *corev1.Secret) error {
@@ -79,7 +87,7 @@ func (b *builder) runPooler(one pooler, users *corev1.Secret) error {
 				},
 			},
 			Template: corev1.PodTemplateSpecArgs{
-				Metadata: metav1.ObjectMetaArgs{Labels: component.StringMap(labels)},
+				Metadata: metav1.ObjectMetaArgs{Labels: component.StringMap(labels), Annotations: firstByDefault("pgbouncer")},
 				Spec:     b.poolerPod(one, config, users),
 			},
 		},
@@ -107,6 +115,9 @@ func (b *builder) poolerPod(one pooler, config *corev1.ConfigMap, users *corev1.
 		secretVolume("users", users.Metadata.Name()),
 		scratch("tmp", "", "16Mi"),
 	}
+	if p.watched() {
+		volumes = append(volumes, secretVolume("exporter", users.Metadata.Name(), exporterUser))
+	}
 	if p.TLS != nil {
 		mounts = append(mounts, mount{name: "tls", path: poolerEtc + "/tls"})
 		volumes = append(volumes, secretVolume("tls", pulumi.String(p.name+"-pooler-tls")))
@@ -126,7 +137,7 @@ func (b *builder) poolerPod(one pooler, config *corev1.ConfigMap, users *corev1.
 		SecurityContext:               workload.PodSecurity(poolerUser),
 		TerminationGracePeriodSeconds: pulumi.Int(leaveSeconds + finishSeconds),
 		TopologySpreadConstraints:     workload.Spread(p.poolerSelector(one)),
-		Containers: corev1.ContainerArray{corev1.ContainerArgs{
+		Containers: p.containers(corev1.ContainerArgs{
 			Name:            pulumi.String("pgbouncer"),
 			Image:           pulumi.String(p.PoolerImage),
 			ImagePullPolicy: pulumi.String("IfNotPresent"),
@@ -141,7 +152,7 @@ func (b *builder) poolerPod(one pooler, config *corev1.ConfigMap, users *corev1.
 			LivenessProbe:  accepts,
 			ReadinessProbe: withPeriod(accepts, 1),
 			VolumeMounts:   volumeMounts(mounts),
-		}},
+		}, b.poolerExporter),
 		Volumes: volumes,
 	}
 }

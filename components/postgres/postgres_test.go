@@ -203,7 +203,7 @@ func TestDataIsGuarded(t *testing.T) {
 	guarded := []string{
 		"kubernetes:core/v1:Namespace postgres-namespace", statefulSet + " postgres-members", statefulSet + " postgres-repository",
 		password + " postgres-owner-password", password + " postgres-replication-password",
-		password + " postgres-rewind-password", password + " postgres-restapi-password",
+		password + " postgres-rewind-password", password + " postgres-restapi-password", password + " postgres-exporter-password",
 	}
 	for _, unprotected := range []bool{false, true} {
 		args := full()
@@ -392,6 +392,80 @@ func TestWithoutBackupsNothingIsArchived(t *testing.T) {
 	for name := range p.parameters() {
 		if strings.HasPrefix(name, "archive") {
 			t.Errorf("%s is set, and what is not taken away fills the volume", name)
+		}
+	}
+}
+
+// TestAnExporterCanOnlyLook: whoever takes it over must not have the data, a
+// password of the cluster's, or a way to be somebody else.
+func TestAnExporterCanOnlyLook(t *testing.T) {
+	const exporter = "spec.template.spec.containers[1]"
+	g := record(t, full())
+	set := g.One(t, statefulSet, "postgres-members")
+	if got := set.Text(exporter + ".args[0]"); got != "exporter" {
+		t.Fatalf("the second container runs %q", got)
+	}
+	mounts, _ := set.Path(exporter + ".volumeMounts")
+	if len(mounts.ArrayValue()) != 1 || set.Text(exporter+".volumeMounts[0].name") != "run" {
+		t.Errorf("it sees more than the socket: %v", mounts)
+	}
+	if only, _ := set.Path(exporter + ".volumeMounts[0].readOnly"); !only.IsBool() || !only.BoolValue() {
+		t.Error("it may write where the member's own files are")
+	}
+	if user, _ := set.Path(exporter + ".securityContext.runAsUser"); !user.IsNumber() || user.NumberValue() == memberUser {
+		t.Errorf("it runs as %v: PostgreSQL takes that for its owner", user)
+	}
+	pooler := g.One(t, "kubernetes:apps/v1:Deployment", "postgres-pooler")
+	if got := pooler.Text(exporter + ".args[0]"); got != "bouncer" {
+		t.Fatalf("the pooler's second container runs %q", got)
+	}
+	seen := map[string]bool{}
+	mounts, _ = pooler.Path(exporter + ".volumeMounts")
+	for _, mount := range mounts.ArrayValue() {
+		seen[mount.ObjectValue()["name"].StringValue()] = true
+	}
+	volumes, _ := pooler.Path("spec.template.spec.volumes")
+	for i, volume := range volumes.ArrayValue() {
+		if !seen[volume.ObjectValue()["name"].StringValue()] {
+			continue
+		}
+		items, _ := pooler.Path(fmt.Sprintf("spec.template.spec.volumes[%d].secret.items", i))
+		if !items.IsArray() || len(items.ArrayValue()) != 1 || items.ArrayValue()[0].ObjectValue()["key"].StringValue() != exporterUser {
+			t.Errorf("it sees more than its own password: %v", volume)
+		}
+		delete(seen, volume.ObjectValue()["name"].StringValue())
+	}
+	if len(seen) > 0 || len(mounts.ArrayValue()) == 0 {
+		t.Errorf("it mounts %v, and of that %v is no volume", mounts, seen)
+	}
+}
+
+// TestNobodyIsToldNothing: where nobody watches there is no exporter, nor anything
+// that one would need.
+func TestNobodyIsToldNothing(t *testing.T) {
+	args := full()
+	watched, err := record(t, args).Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args.MonitoringNamespace = ""
+	g := record(t, args)
+	unwatched, err := g.Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"exporter", "stats_users", fmt.Sprint(memberFiguresPort), fmt.Sprint(poolerFiguresPort)} {
+		if strings.Contains(unwatched, word) {
+			t.Errorf("%s is there all the same", word)
+		}
+		if !strings.Contains(watched, word) {
+			t.Errorf("%s is nowhere where somebody watches, so this proves nothing", word)
+		}
+	}
+	for _, name := range []string{"members", "pooler", "pooler-replica", "repository"} {
+		ingress, _ := g.One(t, policy, "postgres-allow-"+name).Path("spec.ingress")
+		if strings.Contains(fmt.Sprint(ingress), "slipway-monitoring") {
+			t.Errorf("monitoring is let in to the %s", name)
 		}
 	}
 }

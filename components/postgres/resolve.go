@@ -152,7 +152,7 @@ var (
 // databases that come with every cluster.
 var taken = map[string]bool{
 	"postgres": true, "public": true, "none": true, "template0": true, "template1": true, "pgbouncer": true,
-	replicationUser: true, rewindUser: true,
+	replicationUser: true, rewindUser: true, exporterUser: true,
 }
 
 func (p *plan) checkNames(fault func(string, string, ...any)) {

@@ -21,8 +21,14 @@ func (p plan) poolerLoad() component.Load {
 // are, the quota refuses more and takes none away.
 func (b *builder) bound() error {
 	loads := []component.Load{b.plan.memberLoad(), reconcileLoad}
+	if b.plan.watched() {
+		loads = append(loads, beside(memberExporterLoad, b.plan.memberLoad()))
+	}
 	for range b.plan.poolers() {
 		loads = append(loads, b.plan.poolerLoad())
+		if b.plan.watched() {
+			loads = append(loads, beside(poolerExporterLoad, b.plan.poolerLoad()))
+		}
 	}
 	if b.plan.Backups != nil {
 		loads = append(loads, b.plan.repositoryLoad())

@@ -30,9 +30,12 @@ func (b *builder) settingsVolume() corev1.VolumeArgs {
 
 // credentialsVolume holds the passwords called keys, or all of them.
 func (b *builder) credentialsVolume(keys ...string) corev1.VolumeArgs {
-	source := corev1.SecretVolumeSourceArgs{
-		SecretName: b.credentials.Metadata.Name(), DefaultMode: pulumi.Int(groupReadable),
-	}
+	return secretVolume("credentials", b.credentials.Metadata.Name(), keys...)
+}
+
+// secretVolume holds what a Secret has under keys, or all of it.
+func secretVolume(name string, secret pulumi.StringPtrInput, keys ...string) corev1.VolumeArgs {
+	source := corev1.SecretVolumeSourceArgs{SecretName: secret, DefaultMode: pulumi.Int(groupReadable)}
 	var items corev1.KeyToPathArray
 	for _, key := range keys {
 		items = append(items, corev1.KeyToPathArgs{Key: pulumi.String(key), Path: pulumi.String(key)})
@@ -40,16 +43,7 @@ func (b *builder) credentialsVolume(keys ...string) corev1.VolumeArgs {
 	if len(items) > 0 {
 		source.Items = items
 	}
-	return corev1.VolumeArgs{Name: pulumi.String("credentials"), Secret: source}
-}
-
-func secretVolume(name string, secret pulumi.StringPtrInput) corev1.VolumeArgs {
-	return corev1.VolumeArgs{
-		Name: pulumi.String(name),
-		Secret: corev1.SecretVolumeSourceArgs{
-			SecretName: secret, DefaultMode: pulumi.Int(groupReadable),
-		},
-	}
+	return corev1.VolumeArgs{Name: pulumi.String(name), Secret: source}
 }
 
 // volumesStay keeps volumes that no pod uses: people delete them.

@@ -85,24 +85,38 @@ func (u usage) plus(v usage) usage {
 
 func gibibytes(n int64) string { return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30)) }
 
-// pods are the ids of the platform's pods, with the part that each counts to.
+// pods are the ids of the platform's pods, and of the containers in them that
+// watch the others, with the part that each counts to.
 func (b *bench) pods(ctx context.Context) (map[string]string, error) {
 	out, err := b.platform.Kubectl(ctx, "get", "pods", "-A", "--field-selector=metadata.namespace!=kube-system",
-		"-o", `jsonpath={range .items[*]}{.metadata.uid} {.metadata.namespace}{"\n"}{end}`)
+		"-o", `jsonpath={range .items[*]}{.metadata.uid} {.metadata.namespace} {.status.containerStatuses[?(@.name=="exporter")].containerID}{"\n"}{end}`)
 	if err != nil {
 		return nil, err
 	}
+	return partsOf(out), nil
+}
+
+// partsOf reads lines of a pod's id, its namespace, and the id of an exporter in it
+// if there is one.
+func partsOf(lines string) map[string]string {
 	parts := map[string]string{}
-	for line := range strings.Lines(out) {
-		id, namespace, _ := strings.Cut(strings.TrimSpace(line), " ")
-		switch namespace {
+	for line := range strings.Lines(lines) {
+		words := strings.Fields(line)
+		if len(words) < 2 {
+			continue
+		}
+		switch words[1] {
 		case harness.Monitoring, harness.Logging:
-			parts[id] = "observability"
+			parts[words[0]] = "observability"
 		default:
-			parts[id] = "platform"
+			parts[words[0]] = "platform"
+		}
+		if len(words) > 2 {
+			_, id, _ := strings.Cut(words[2], "://")
+			parts[id] = "observability"
 		}
 	}
-	return parts, nil
+	return parts
 }
 
 // measure sums over every process in a control group of the lab's, as proc,
@@ -118,10 +132,11 @@ func measure(proc string, pods map[string]string) (map[string]usage, error) {
 		if err != nil || !bytes.Contains(groups, []byte("slipway")) {
 			continue // gone since, or not the lab's
 		}
-		part := "lab"
+		part, longest := "lab", 0
 		for id, of := range pods {
-			if bytes.Contains(groups, []byte(id)) {
-				part = of
+			// A container's id is longer than that of its pod, and says more.
+			if len(id) > longest && bytes.Contains(groups, []byte(id)) {
+				part, longest = of, len(id)
 			}
 		}
 		used, err := usageOf(dir)

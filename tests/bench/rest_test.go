@@ -30,17 +30,24 @@ func TestMeasureTellsSharedMemoryFromResident(t *testing.T) {
 	process(t, proc, 12, "/slipway/node-1/kubepods/pod88/c", 20, 70, 1, 1)
 	process(t, proc, 13, "/user.slice", 5000, 9000, 9, 9)
 	process(t, proc, 15, "/slipway/node-1/kubepods/pod99/c", 30, 40, 2, 2)
+	process(t, proc, 16, "/slipway/node-1/kubepods/pod77/exporter77", 5, 6, 1, 0)
 	// Ended between the listing and the look: the kernel has no memory of it.
 	process(t, proc, 14, "/slipway/system", 1, 1, 1, 1)
 	require.NoError(t, os.Remove(filepath.Join(proc, "14", "smaps_rollup")))
 
-	sums, err := measure(proc, map[string]string{"pod77": "platform", "pod99": "observability"})
+	sums, err := measure(proc, map[string]string{"pod77": "platform", "exporter77": "observability", "pod99": "observability"})
 	require.NoError(t, err)
 	require.Equal(t, map[string]usage{
-		"observability": {proportional: 30 << 10, resident: 40 << 10, ticks: 4},
+		"observability": {proportional: 35 << 10, resident: 46 << 10, ticks: 5},
 		"lab":           {proportional: 120 << 10, resident: 220 << 10, ticks: 9},
 		"platform":      {proportional: 200 << 10, resident: 350 << 10, ticks: 30},
 	}, sums)
+}
+
+func TestAnExporterCountsToWhatWatches(t *testing.T) {
+	require.Equal(t, map[string]string{
+		"pod77": "platform", "exporter77": "observability", "pod88": "platform", "pod99": "observability",
+	}, partsOf("pod77 slipway-database containerd://exporter77\npod88 slipway-api \n\npod99 slipway-monitoring \n"))
 }
 
 func TestMeasureRefusesWhatItCannotRead(t *testing.T) {

@@ -70,7 +70,7 @@ func inquire(ctx context.Context, base, path string, into any) error {
 // everyJob is what the lab has to be scraped for.
 var everyJob = []string{
 	"alertmanager", "api", "apiserver", "cadvisor", "cert-manager", "cluster-dns", "collector", "kube-state-metrics", "kubelet",
-	"node", "patroni", "prometheus", "traefik", "zones",
+	"node", "patroni", "pgbouncer", "postgres", "prometheus", "traefik", "zones",
 }
 
 func TestEveryTargetIsUp(t *testing.T) {
@@ -99,7 +99,7 @@ func TestEveryTargetIsUp(t *testing.T) {
 				return fmt.Errorf("nothing of %s is scraped", job)
 			}
 		}
-		for job, count := range map[string]int{"patroni": 3, "node": 3, "kubelet": 3, "traefik": 3, "collector": 3} {
+		for job, count := range map[string]int{"patroni": 3, "postgres": 3, "pgbouncer": 4, "node": 3, "kubelet": 3, "traefik": 3, "collector": 3} {
 			if up[job] < count {
 				return fmt.Errorf("%d targets of %s are up, want %d", up[job], job, count)
 			}
@@ -167,6 +167,12 @@ func TestRulesSeeThePlatform(t *testing.T) {
 		`slipway_backup_completed_timestamp_seconds{type="full"} > 0`, `slipway_backup_archive_checked_timestamp_seconds > 0`,
 		`slipway_backup_drilled_timestamp_seconds`, `count(slipway_backup_failures_total)`,
 		`count(patroni_dcs_last_seen)`, `count(patroni_xlog_received_location)`,
+		`count(pg_up == 1 and on (pod) pg_exporter_last_scrape_error == 0) == 3`, `count(sum by (pod) (pg_stat_activity_count) / on (pod) pg_settings_max_connections) == 3`,
+		`count(pg_stat_activity_max_tx_duration{state="idle in transaction"})`, `count(pg_database_frozenxid_age{datname="template0"}) == 3`,
+		`count(pg_database_minmxid_age)`, `count(pg_stat_database_deadlocks{datname="api"}) == 3`,
+		`count(pg_replication_slots_pg_wal_lsn_diff / on (pod) group_left () pg_settings_max_slot_wal_keep_size_bytes)`,
+		`count(pgbouncer_up == 1) == 4`, `count(pgbouncer_pools_client_waiting_connections)`,
+		`count(pgbouncer_used_clients / pgbouncer_config_max_client_connections) == 4`,
 		`sum(traefik_router_requests_total{router=~".*slipway-api-.+"}) > 0`,
 		`count(traefik_router_request_duration_seconds_bucket{router=~".*slipway-api-.+",le="0.5"})`,
 		`sum(traefik_entrypoint_requests_total) > 0`, `count(slipway:api_requests:rate5m)`,

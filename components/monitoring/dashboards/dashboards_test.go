@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "accept the current output as golden")
 func options() rules.Options {
 	return rules.Options{
 		APINamespace: "slipway-api", IngressNamespace: "slipway-ingress", DatabaseNamespace: "slipway-database",
-		Members: 3, Availability: 0.999, Latency: 0.99, LatencySeconds: 0.5, RenewHours: 720, Jobs: []string{rules.JobCollector},
+		Members: 3, Availability: 0.999, Latency: 0.99, LatencySeconds: 0.5, RenewHours: 720, Jobs: []string{rules.JobCollector, rules.JobPostgres},
 	}
 }
 
@@ -133,13 +133,18 @@ func TestPanelsFitTheirPage(t *testing.T) {
 	}
 }
 
-// TestWithoutCollectorsTheyAreNotShown: a page of nothing looks like a fault.
-func TestWithoutCollectorsTheyAreNotShown(t *testing.T) {
+// TestWhatNobodyTellsIsNotShown: a page of nothing looks like a fault.
+func TestWhatNobodyTellsIsNotShown(t *testing.T) {
 	o := options()
 	o.Jobs = nil
 	for _, one := range dashboards.All(o) {
 		if one.Name == "logs" {
 			t.Error("logs are shown that nobody collects")
+		}
+		for _, expr := range one.Expressions() {
+			if strings.Contains(expr, "pg_") || strings.Contains(expr, "pgbouncer_") {
+				t.Errorf("%s shows %s, for which there is no exporter", one.Name, expr)
+			}
 		}
 	}
 }

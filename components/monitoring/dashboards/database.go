@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"fmt"
+	"slices"
 
 	"slipway.dev/slipway/components/monitoring/rules"
 )
@@ -13,7 +14,7 @@ func database(o rules.Options) Dashboard {
 	pool := func(metric, by string) string {
 		return fmt.Sprintf(`sum by (%s) (%s{job="%s"})`, by, metric, rules.JobAPI)
 	}
-	return Dashboard{Name: "database", Title: "Slipway: database", Rows: []Row{
+	page := Dashboard{Name: "database", Title: "Slipway: database", Rows: []Row{
 		{"Right now", []Panel{
 			{Title: "Leaders", Tells: "One. None: nobody takes writes. Two: the next thing to read is the runbook.", Unit: Plain, Number: true, Limit: 2,
 				Queries: one("slipway:database_leaders:count", "")},
@@ -47,6 +48,63 @@ func database(o rules.Options) Dashboard {
 			{Title: "Memory", Tells: "Of the same.", Unit: Bytes,
 				Queries: one(usage("container_memory_working_set_bytes", o.DatabaseNamespace), "{{pod}}")},
 		}},
+	}}
+	if slices.Contains(o.Jobs, rules.JobPostgres) {
+		page.Rows = append(page.Rows, members(), transactions(), poolers())
+	}
+	return page
+}
+
+// members are what PostgreSQL tells of itself, of each member apart.
+func members() Row {
+	pg := func(metric string) string { return fmt.Sprintf(`%s{job="%s"}`, metric, rules.JobPostgres) }
+	return Row{"PostgreSQL", []Panel{
+		{Title: "Connections in use", Tells: "The share of those that a member accepts.", Unit: Share, Limit: rules.ConnectionShare,
+			Queries: one(fmt.Sprintf(`sum by (pod) (%s) / on (pod) %s`, pg("pg_stat_activity_count"), pg("pg_settings_max_connections")), "{{pod}}")},
+		{Title: "Sessions", Tells: "By what they are doing, of all members. Idle in transaction holds locks for nothing.", Unit: Plain,
+			Queries: one(fmt.Sprintf(`sum by (state) (%s)`, pg("pg_stat_activity_count")), "{{state}}")},
+		{Title: "Oldest transaction", Tells: "Vacuum removes nothing that is younger.", Unit: Seconds, Limit: rules.TransactionLimit.Seconds(),
+			Queries: one(fmt.Sprintf(`max by (pod) (%s)`, pg("pg_stat_activity_max_tx_duration")), "{{pod}}")},
+		{Title: "Log kept for replicas", Tells: "By slot. Beyond a quarter of the volume a replica is cut off.", Unit: Bytes,
+			Queries: one(fmt.Sprintf(`max by (pod, slot_name) (%s)`, pg("pg_replication_slots_pg_wal_lsn_diff")), "{{pod}} for {{slot_name}}")},
+	}}
+}
+
+// transactions are what the databases do, whoever leads.
+func transactions() Row {
+	rate := func(metric string) string {
+		return fmt.Sprintf(`sum by (datname) (rate(%s{job="%s"}[5m]))`, metric, rules.JobPostgres)
+	}
+	oldest := func(metric string) string {
+		return fmt.Sprintf(`max by (datname) (%s{job="%s"})`, metric, rules.JobPostgres)
+	}
+	return Row{"Databases", []Panel{
+		{Title: "Transactions", Tells: "A second, by how they ended.", Unit: PerSecond, Queries: []Query{
+			{rate("pg_stat_database_xact_commit"), "{{datname}} committed"}, {rate("pg_stat_database_xact_rollback"), "{{datname}} rolled back"},
+		}},
+		{Title: "Deadlocks and conflicts", Tells: "Deadlocks are the service's; conflicts are queries on a replica that replay could not wait for.", Unit: PerSecond, Queries: []Query{
+			{rate("pg_stat_database_deadlocks"), "{{datname}} deadlocks"}, {rate("pg_stat_database_conflicts"), "{{datname}} conflicts"},
+		}},
+		{Title: "Size", Tells: "On each member's volume.", Unit: Bytes, Queries: one(oldest("pg_database_size_bytes"), "{{datname}}")},
+		{Title: "Transactions since the oldest was frozen", Tells: "A sawtooth is well: vacuum freezes from 200 million on. At 2.1 billion nothing is written.", Unit: Plain, Limit: rules.AgeLimit,
+			Queries: one(oldest("pg_database_frozenxid_age"), "{{datname}}")},
+	}}
+}
+
+// poolers are what PgBouncer tells of itself.
+func poolers() Row {
+	bouncer := func(metric, by string) string {
+		return fmt.Sprintf(`sum by (%s) (%s{job="%s"})`, by, metric, rules.JobPgBouncer)
+	}
+	return Row{"Poolers", []Panel{
+		{Title: "Clients that wait", Tells: "For a connection to the database. Always somebody: the pool is full, or the database is away.", Unit: Plain,
+			Queries: one(bouncer("pgbouncer_pools_client_waiting_connections", "pod"), "{{pod}}")},
+		{Title: "Longest wait", Tells: "Of the client that is next.", Unit: Seconds,
+			Queries: one(fmt.Sprintf(`max by (pod) (pgbouncer_pools_client_maxwait_seconds{job="%s"})`, rules.JobPgBouncer), "{{pod}}")},
+		{Title: "Poolers' connections", Tells: "To the database, by use.", Unit: Plain, Queries: []Query{
+			{bouncer("pgbouncer_pools_server_active_connections", "pod"), "{{pod}} in use"}, {bouncer("pgbouncer_pools_server_idle_connections", "pod"), "{{pod}} idle"},
+		}},
+		{Title: "Clients", Tells: "Connected to each pooler.", Unit: Plain, Queries: one(bouncer("pgbouncer_used_clients", "pod"), "{{pod}}")},
 	}}
 }
 

@@ -57,6 +57,7 @@ func cases() []example {
 		{"JobAbsent", "one of each is up", silent, "15m", "", []string{
 			`up{job="api",instance="a"} => 0x60`, `up{job="api",instance="b"} => 1x60`, `up{job="traefik"} => 1x60`,
 			`up{job="kube-state-metrics"} => 1x60`, `up{job="cluster-dns"} => 1x60`, `up{job="zones"} => 1x60`, `up{job="collector"} => 1x60`,
+			`up{job="postgres"} => 1x60`,
 		}},
 		{"RulesFailing", "failures", fires, "20m", "", []string{`prometheus_rule_evaluation_failures_total{job="prometheus",rule_group="g"} => 0+1x60`}},
 		{"RulesFailing", "an old failure", silent, "20m", "", []string{`prometheus_rule_evaluation_failures_total{job="prometheus",rule_group="g"} => 7x60`}},
@@ -151,7 +152,7 @@ func cases() []example {
 		{"NamesFailing", "the zones'", fires, "15m", "", []string{`coredns_dns_responses_total{job="zones",rcode="NOERROR"} => 0+90x60`, `coredns_dns_responses_total{job="zones",rcode="SERVFAIL"} => 0+10x60`}},
 		{"NamesFailing", "names that are none", silent, "15m", "", []string{`coredns_dns_responses_total{job="cluster-dns",rcode="NOERROR"} => 0+90x60`, `coredns_dns_responses_total{job="cluster-dns",rcode="NXDOMAIN"} => 0+90x60`}},
 	}
-	return slices.Concat(all, databaseCases(), backupCases(), objectiveCases(), logCases())
+	return slices.Concat(all, databaseCases(), memberCases(), poolerCases(), backupCases(), objectiveCases(), logCases())
 }
 
 func scaler(desired, most, least string) []string {
@@ -196,6 +197,70 @@ func databaseCases() []example {
 		{"DatabaseNotSynchronous", "one confirms", silent, "15m", "", standby("0x60", "1x60")},
 		{"DatabaseCoordinationLost", "for ten minutes", fires, "15m", "", []string{`patroni_dcs_last_seen{job="patroni",name="postgres-0"} => 100x60`}},
 		{"DatabaseCoordinationLost", "seen each time", silent, "15m", "", []string{`patroni_dcs_last_seen{job="patroni",name="postgres-0"} => 0+30x60`}},
+	}
+}
+
+func memberCases() []example {
+	const (
+		running = `patroni_postgres_running{job="patroni",name="postgres-0",pod="postgres-0"} => 1x60`
+		up      = `pg_up{job="postgres",pod="postgres-0"} => `
+		well    = `pg_exporter_last_scrape_error{job="postgres",pod="postgres-0"} => `
+		oldest  = `pg_stat_activity_max_tx_duration{job="postgres",pod="postgres-1",state="idle in transaction"} => `
+		frozen  = `pg_database_frozenxid_age{job="postgres",pod="postgres-1",datname="api"} => `
+		locked  = `pg_database_minmxid_age{job="postgres",pod="postgres-1",datname="api"} => `
+		dead    = `pg_stat_database_deadlocks{job="postgres",pod="postgres-0",datname="api"} => `
+		kept    = `pg_settings_max_slot_wal_keep_size_bytes{job="postgres",pod="postgres-0"} => `
+		held    = `pg_replication_slots_pg_wal_lsn_diff{job="postgres",pod="postgres-0",slot_name="postgres_1"} => `
+	)
+	connections := func(active, idle string) []string {
+		return []string{
+			`pg_stat_activity_count{job="postgres",pod="postgres-0",state="active"} => ` + active,
+			`pg_stat_activity_count{job="postgres",pod="postgres-0",state="idle"} => ` + idle,
+			`pg_stat_activity_count{job="postgres",pod="postgres-1",state="active"} => 1x60`,
+			`pg_settings_max_connections{job="postgres",pod="postgres-0"} => 100x60`,
+			`pg_settings_max_connections{job="postgres",pod="postgres-1"} => 100x60`,
+		}
+	}
+	return []example{
+		{"DatabaseFiguresMissing", "there is no exporter", fires, "15m", "", []string{running}},
+		{"DatabaseFiguresMissing", "it is not let in", fires, "15m", "", []string{running, up + "0x60", well + "1x60"}},
+		{"DatabaseFiguresMissing", "one of its questions fails", fires, "15m", "", []string{running, up + "1x60", well + "1x60"}},
+		{"DatabaseFiguresMissing", "another member's answers", fires, "15m", "", []string{
+			running, `pg_up{job="postgres",pod="postgres-1"} => 1x60`, `pg_exporter_last_scrape_error{job="postgres",pod="postgres-1"} => 0x60`,
+		}},
+		{"DatabaseFiguresMissing", "it answers", silent, "15m", "", []string{running, up + "1x60", well + "0x60"}},
+		{"DatabaseFiguresMissing", "the member itself is away", silent, "15m", "", []string{`patroni_postgres_running{job="patroni",pod="postgres-0"} => 0x60`, up + "0x60"}},
+		{"DatabaseConnectionsNearLimit", "of one member", fires, "10m", "", connections("60x60", "30x60")},
+		{"DatabaseConnectionsNearLimit", "the other one is gone", fires, "10m", "", connections("60x60", "30x60")[:4]},
+		{"DatabaseConnectionsNearLimit", "of none", silent, "10m", "", connections("40x60", "30x60")},
+		{"DatabaseTransactionOld", "in a replica, the leader is gone", fires, "15m", "", []string{oldest + "0 1000+30x60"}},
+		{"DatabaseTransactionOld", "one after the other", silent, "15m", "", []string{oldest + "800x60"}},
+		{"DatabaseWraparoundNear", "rows, as a replica says", fires, "1h", "", []string{frozen + "1100000000x150"}},
+		{"DatabaseWraparoundNear", "locks", fires, "1h", "", []string{frozen + "1000x150", locked + "1100000000x150"}},
+		{"DatabaseWraparoundNear", "vacuum begins", silent, "1h", "", []string{frozen + "210000000x150", locked + "410000000x150"}},
+		{"DatabaseDeadlocks", "again and again", fires, "20m", "", []string{dead + "0+1x60"}},
+		{"DatabaseDeadlocks", "two", silent, "20m", "", []string{dead + "0x10 2x60"}},
+		{"DatabaseSlotHoldsLog", "of a member that is away", fires, "10m", "", []string{kept + "256000000x60", held + "200000000x60"}},
+		{"DatabaseSlotHoldsLog", "of a member that follows", silent, "10m", "", []string{kept + "256000000x60", held + "1000x60"}},
+		{"DatabaseSlotHoldsLog", "everything is kept", silent, "10m", "", []string{kept + "-1x60", held + "200000000x60"}},
+	}
+}
+
+func poolerCases() []example {
+	const (
+		up      = `pgbouncer_up{job="pgbouncer",pod="postgres-pooler-a"} => `
+		waiting = `pgbouncer_pools_client_waiting_connections{job="pgbouncer",pod="postgres-pooler-a",database="api",user="api"} => `
+		most    = `pgbouncer_config_max_client_connections{job="pgbouncer",pod="postgres-pooler-a"} => 500x60`
+		clients = `pgbouncer_used_clients{job="pgbouncer",pod="postgres-pooler-a"} => `
+	)
+	return []example{
+		{"PoolerFiguresMissing", "it does not answer", fires, "15m", "", []string{up + "0x60"}},
+		{"PoolerFiguresMissing", "another one answers", fires, "15m", "", []string{up + "0x60", `pgbouncer_up{job="pgbouncer",pod="postgres-pooler-b"} => 1x60`}},
+		{"PoolerFiguresMissing", "it answers", silent, "15m", "", []string{up + "1x60"}},
+		{"PoolerClientsWaiting", "always", fires, "15m", "", []string{waiting + "2x60"}},
+		{"PoolerClientsWaiting", "now and then", silent, "15m", "", []string{waiting + "3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0"}},
+		{"PoolerClientsNearLimit", "nearly all", fires, "10m", "", []string{most, clients + "450x60"}},
+		{"PoolerClientsNearLimit", "some", silent, "10m", "", []string{most, clients + "60x60"}},
 	}
 }
 

@@ -33,6 +33,8 @@ const (
 	JobKubelet      = "kubelet"
 	JobNode         = "node"
 	JobPatroni      = "patroni"
+	JobPgBouncer    = "pgbouncer"
+	JobPostgres     = "postgres"
 	JobPrometheus   = "prometheus"
 	JobState        = "kube-state-metrics"
 	JobTraefik      = "traefik"
@@ -94,7 +96,7 @@ func Groups(o Options) []Group {
 		objectives(o), longObjectives(o),
 		monitoring(o), cluster(), workloads(), ingress(o), api(), database(o), certificates(o),
 	}
-	return slices.Concat(groups, names(o), logs(o), backups(o))
+	return slices.Concat(groups, figures(o), names(o), logs(o), backups(o))
 }
 
 // Alerts returns every alert there is with o.

@@ -22,7 +22,7 @@ func options() rules.Options {
 		APINamespace: "slipway-api", IngressNamespace: "slipway-ingress", DatabaseNamespace: "slipway-database",
 		Members: 3, Availability: 0.999, Latency: 0.99, LatencySeconds: 0.5, RenewHours: 720,
 		Backups: rules.Backups{Every: 24 * time.Hour, Checked: 15 * time.Minute, Drilled: 7 * 24 * time.Hour},
-		Jobs:    []string{rules.JobAPI, rules.JobTraefik, rules.JobState, rules.JobClusterDNS, rules.JobZones, rules.JobCollector},
+		Jobs:    []string{rules.JobAPI, rules.JobTraefik, rules.JobState, rules.JobClusterDNS, rules.JobZones, rules.JobCollector, rules.JobPostgres},
 	}
 }
 
@@ -235,6 +235,17 @@ func TestASingleMemberHasNoReplicas(t *testing.T) {
 	for _, alert := range rules.Alerts(o) {
 		if strings.HasPrefix(alert.Name, "DatabaseRepl") || alert.Name == "DatabaseNotSynchronous" {
 			t.Errorf("%s is there with one member", alert.Name)
+		}
+	}
+}
+
+// TestWithoutExportersNobodyMissesThem: nor is one about figures that nobody has.
+func TestWithoutExportersNobodyMissesThem(t *testing.T) {
+	o := options()
+	o.Jobs = []string{rules.JobPatroni}
+	for _, alert := range rules.Alerts(o) {
+		if strings.HasPrefix(alert.Name, "Pooler") || strings.Contains(alert.Expr, rules.JobPgBouncer) || strings.Contains(alert.Expr, "pg_") {
+			t.Errorf("%s is there without exporters", alert.Name)
 		}
 	}
 }

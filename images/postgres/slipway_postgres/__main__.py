@@ -1,10 +1,11 @@
-"""The commands of a member, and of the repository of its backups."""
+"""The commands of a member, of the repository of its backups, and of what tells Prometheus."""
 
 import os
 import shutil
 import subprocess
 import sys
 import urllib.error
+from pathlib import Path
 
 from . import handover, labels, reconcile, render, settings, supervise
 from .rest import Rest, RestError
@@ -16,6 +17,9 @@ USAGE = """usage: slipway-postgres COMMAND
   role-changed   what Patroni calls when this member's role changes
   handover       give the lead to another member, if this one has it
   reconcile URL  bring a live cluster in line with dynamic.yaml
+
+  exporter       tell Prometheus of the member beside this container
+  bouncer PORT   tell Prometheus of the PgBouncer at this port of the pod
 
   repository               keep backups of the members until told to stop
   backup [full|incr]       take one, besides those that are due
@@ -88,6 +92,16 @@ def restored(moment: str, command: str, *rest: str) -> None:
         raise settings.BadSetting(str(error)) from error
 
 
+def export(env: dict[str, str]) -> None:
+    """Become the exporter."""
+    from . import exporter
+
+    run = Path(env.get("SLIPWAY_POSTGRES_RUN", "/run/postgresql"))
+    source = exporter.environment(run, settings.POSTGRES_PORT)
+    words = exporter.command()
+    os.execvpe(words[0], words, env | source)
+
+
 def local_rest(here: settings.Settings) -> Rest:
     config = render.read_yaml(here.config / "patroni.yaml")
     user = config["restapi"]["authentication"]["username"]
@@ -140,6 +154,13 @@ def main(arguments: list[str]) -> int:
                 supervise.say(handover.hand_over(local_rest(here), here.name))
             case "reconcile" if len(rest) == 1:
                 reconcile.command(rest[0], dict(os.environ))
+            case "exporter" if not rest:
+                export(dict(os.environ))
+            case "bouncer" if len(rest) == 1 and rest[0].isdigit():
+                from . import bouncer
+
+                root = Path(os.environ.get("SLIPWAY_POSTGRES_ETC", "/etc/slipway/postgres"))
+                return bouncer.run(root / "credentials", int(rest[0]))
             case "repository" if not rest:
                 return keep_repository()
             case "backup" if rest in ([], ["full"], ["incr"]):

@@ -1,4 +1,4 @@
-"""The roles and the database that the cluster's clients use."""
+"""The roles and the database that the cluster's clients use, and the exporter's role."""
 
 import base64
 import hashlib
@@ -71,10 +71,14 @@ def ensure(settings: Settings) -> list[str]:
     with connect(settings, "postgres") as connection:
         if in_recovery(connection):
             return done
-        found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [owner]).fetchone()
-        if found is None:
+        if not exists(connection, owner):
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(owner)))
             done.append(f"created role {owner}")
+        # Only where somebody watches is there one.
+        watcher = declared.get("exporter")
+        if watcher and not exists(connection, watcher):
+            create_exporter(connection, watcher)
+            done.append(f"created role {watcher}")
         passwords = {owner: "owner"} | {
             login["username"]: file for file, login in logins.items() if file != "superuser"
         }
@@ -96,6 +100,26 @@ def ensure(settings: Settings) -> list[str]:
             )
             done.append(f"created database {database}")
     return done
+
+
+def exists(connection: psycopg.Connection[Any], role: str) -> bool:
+    found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    return found is not None
+
+
+def create_exporter(connection: psycopg.Connection[Any], role: str) -> None:
+    """Make a role that sees statistics and no row of anybody's. pg_monitor would
+    let it read every setting and scan tables as well, for what nothing here asks.
+    It gets no password, so it comes in through the socket alone."""
+    name = sql.Identifier(role)
+    with connection.transaction():
+        for statement in (
+            "CREATE ROLE {} LOGIN CONNECTION LIMIT 3 IN ROLE pg_read_all_stats",
+            "ALTER ROLE {} SET default_transaction_read_only = on",
+            # Prometheus has given up by then.
+            "ALTER ROLE {} SET statement_timeout = '8s'",
+        ):
+            connection.execute(sql.SQL(statement).format(name))
 
 
 def in_recovery(connection: psycopg.Connection[Any]) -> bool:

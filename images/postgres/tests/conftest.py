@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from server import make as make  # a fixture of every file here
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 

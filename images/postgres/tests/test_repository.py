@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_divergence import Server
+from server import Server
 
 from slipway_postgres import drill, repository
 from slipway_postgres.repository import DAY, HOUR, Backup, Failed, Keeper, Metrics, Plan
