@@ -18,7 +18,7 @@ const (
 	// pacedRate leaves two cores, shared with the load, room to breathe; mixedRate
 	// does where requests write, which two members of the database flush, or get
 	// whole pages.
-	pacedRate   = 100
+	pacedRate = 100
 	mixedRate = 50
 	// busy is how many requests are under way at full speed. More connections than
 	// that are there for what is late at a fixed rate.
