@@ -15,7 +15,7 @@ SLIPWAY := .slipway/bin/slipway
 RESULTS := .slipway/results
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap tools doctor up deploy smoke preview preview-comment preview-offline history rollback drift down destroy check vulnerabilities test app-test image image-sbom image-scan image-push engine-test logs-test e2e lab-test dash-test dash bench bench-from-nothing judges rehearse soak update
+.PHONY: help bootstrap tools doctor up deploy smoke preview preview-comment preview-offline history rollback drift down destroy check vulnerabilities test app-test image image-sbom image-scan image-push engine-test logs-test e2e lab-test dash-test dash bench bench-in-cluster bench-from-nothing judges rehearse soak update
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -128,6 +128,9 @@ soak: bootstrap judges ## The long versions of the proofs, and the rehearsals
 
 bench: bootstrap ## Measure, and write docs/benchmarks.md
 	@$(SLIPWAY) bench
+
+bench-in-cluster: bootstrap ## Run the stack's own benchmark now, and compare it with the run before
+	@$(SLIPWAY) bench --in-cluster --stack $(STACK)
 
 bench-from-nothing: bootstrap ## Measure make up with every cache empty (half an hour, 20 GB)
 	@$(SLIPWAY) bench --from-nothing

@@ -84,6 +84,7 @@ func TestCloudFaultsNameTheirPath(t *testing.T) {
 		"locked too long":       {func(s *stacks.Settings) { s.AWS.Backups.LockDays = 36 }, "aws.backups.lockDays: is 36, must not exceed"},
 		"cold too late":         {func(s *stacks.Settings) { s.AWS.Logs.ColdDays = 90 }, "aws.logs.coldDays: is 90, must be below"},
 		"nobody is told":        {func(s *stacks.Settings) { s.AWS.Cost.Mail = nil }, "aws.cost.mail: has 0 addresses"},
+		"benchmark":             {func(s *stacks.Settings) { s.Benchmark.Enabled, s.AWS.Authority.Staging = true, true }, "benchmark.enabled: is true, but with aws.authority.staging"},
 		"certificates":          {func(s *stacks.Settings) { s.Certificates.ValidHours = 3000 }, "certificates.validHours: is 3000, but Let's Encrypt"},
 		"a kubeconfig":          {func(s *stacks.Settings) { s.Cluster.Kubeconfig = "k" }, "cluster.kubeconfig: has no effect with foundation aws"},
 		"a provisioner":         {func(s *stacks.Settings) { s.Storage.Provisioner = "p" }, "storage.provisioner: has no effect with foundation aws"},

@@ -36,7 +36,7 @@ func (s Settings) stateArgs(keyARN pulumi.StringInput) bucket.Args {
 func (s Settings) registryArgs(keyARN pulumi.StringInput) registry.Args {
 	var images []string
 	for _, repository := range append([]string{
-		apiRepository, collectorRepository, discoveryRepository, migratorRepository, monitoringRepository, poolerRepository, postgresRepository,
+		apiRepository, benchmarkRepository, collectorRepository, discoveryRepository, migratorRepository, monitoringRepository, poolerRepository, postgresRepository,
 		proxyRepository, stateMetricsRepository,
 	}, certManagerRepositories...) {
 		images = append(images, repository[1:])

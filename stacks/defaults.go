@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"slipway.dev/slipway/components/admission"
+	"slipway.dev/slipway/components/benchmark"
 	"slipway.dev/slipway/components/fastapi"
 	"slipway.dev/slipway/components/logging"
 	"slipway.dev/slipway/components/monitoring"
@@ -76,6 +77,7 @@ func Defaults() Settings {
 			DiskMiB: 256, MaxLineBytes: logging.DefaultMaxLineBytes,
 		},
 		DataProtection: DataProtection{Profile: string(logging.Standard)},
+		Benchmark:      Benchmark{Rate: 20, DurationSeconds: 60, Mix: string(benchmark.Mixed), MaxP99Milliseconds: 500},
 		Account:        Account{KeepImages: 100, StateDays: 90},
 		AWS: AWS{
 			Network:  Network{NAT: string(network.OneNAT)},

@@ -48,6 +48,7 @@ func (s Settings) monitoringArgs() monitoring.Args {
 		Targets: monitoring.Targets{
 			API: apiNamespace, Ingress: ingressNamespace, Database: databaseNamespace, Certificates: certificateNamespace,
 			Backups: s.backupsDue(), Logs: logs, Members: s.Database.Members, RenewHours: s.Certificates.RenewHours,
+			Benchmark: s.measured(),
 		},
 	}
 }

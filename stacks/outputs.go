@@ -74,8 +74,10 @@ func (p Platform) Export(ctx *pulumi.Context) {
 	if s.Logging.Sink != SinkOff && p.Foundation.Shared == nil {
 		namespaces = append(namespaces, loggingNamespace)
 	}
-	if scraper := s.scraper(); scraper != "" {
-		namespaces = append(namespaces, scraper)
+	for _, namespace := range []string{s.scraper(), s.measured()} {
+		if namespace != "" {
+			namespaces = append(namespaces, namespace)
+		}
 	}
 	if p.Nameserver.Namespace != "" {
 		namespaces = append(namespaces, p.Nameserver.Namespace)

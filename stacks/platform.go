@@ -55,7 +55,7 @@ type builder struct {
 }
 
 // build puts the platform on a foundation: what nobody may do, who vouches for names, who lets
-// requests in, what remembers, what answers, what is kept of it, and under which names.
+// requests in, what remembers, what answers, under which names, how quick it is, and what is kept of it.
 func build(ctx *pulumi.Context, settings Settings, versions Versions, foundation Foundation) (Platform, error) {
 	b := &builder{ctx: ctx, settings: settings, versions: versions, foundation: foundation}
 	shared, err := b.share()
@@ -77,8 +77,11 @@ func build(ctx *pulumi.Context, settings Settings, versions Versions, foundation
 			return Platform{}, err
 		}
 	}
-	// A guest is neither watched nor are its logs its own: its host has what does both.
+	// A guest is neither measured nor watched, nor are its logs its own: its host has what does that.
 	if foundation.Shared == nil {
+		if err := b.benchmark(shared.Authority, shared.Ingress); err != nil {
+			return Platform{}, err
+		}
 		if err := b.logs(); err != nil {
 			return Platform{}, err
 		}

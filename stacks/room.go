@@ -96,12 +96,12 @@ func (a AWS) checkRoom(s Settings, f *faults) {
 		releases = 2
 	}
 	pods, members, proxies := float64(s.API.Scaling.Max*releases), float64(s.Database.Members), float64(s.Ingress.MaxReplicas)
-	watching := s.Monitoring.requests(nodes)
-	cores := pods*pod.cores + members*member.cores + proxies*proxyCores + watching.cores
-	memory := pods*pod.memory + members*member.memory + proxies*proxyMemory + watching.memory
+	watching, measuring := s.Monitoring.requests(nodes), s.Benchmark.requests()
+	cores := pods*pod.cores + members*member.cores + proxies*proxyCores + watching.cores + measuring.cores
+	memory := pods*pod.memory + members*member.memory + proxies*proxyMemory + watching.memory + measuring.memory
 	if cores > room.cores || memory > room.memory {
 		f.add("aws.cluster.nodeGroups", "have room for %.1f cores and %.1f GiB at their largest, but api.scaling.max, "+
-			"database.members, ingress.maxReplicas and monitoring together ask for %.1f and %.1f", room.cores, room.memory, cores, memory)
+			"database.members, ingress.maxReplicas, monitoring and benchmark together ask for %.1f and %.1f", room.cores, room.memory, cores, memory)
 	}
 }
 

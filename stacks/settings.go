@@ -35,6 +35,8 @@ type Settings struct {
 	Logging Logging `json:"logging"`
 	// DataProtection says what is removed from logs before they are stored.
 	DataProtection DataProtection `json:"dataProtection"`
+	// Benchmark says how the platform is measured from inside its cluster.
+	Benchmark Benchmark `json:"benchmark"`
 	// Account describes what an account on AWS needs once, before its first
 	// environment. It belongs to foundation account only.
 	Account Account `json:"account"`

@@ -100,6 +100,11 @@ func TestFaultsNameTheirPath(t *testing.T) {
 		"days":                    {"logging", `{"accessDays": 0}`, "logging.accessDays: is 0, must be at least 1"},
 		"too many days":           {"logging", `{"systemDays": 91}`, "logging.systemDays: is 91, must be at most 90"},
 		"profile":                 {"dataProtection", `{"profile": "none"}`, `dataProtection.profile: "none" is none of standard, off`},
+		"benchmark's schedule":    {"benchmark", `{"schedule": "every week"}`, `benchmark.schedule: "every week" has 2 parts`},
+		"benchmark's mix":         {"benchmark", `{"mix": "all"}`, `benchmark.mix: "all" is none of read, write, mixed, streaming`},
+		"benchmark's length":      {"benchmark", `{"durationSeconds": 5}`, "benchmark.durationSeconds: is 5, must be at least 10"},
+		"benchmark's limit":       {"benchmark", `{"maxP99Milliseconds": 0}`, "benchmark.maxP99Milliseconds: is 0, must be at least 1"},
+		"benchmark's errors":      {"benchmark", `{"maxErrors": -1}`, "benchmark.maxErrors: is -1, must be at least 0"},
 		"renewal":                 {"certificates", `{"validHours": 24}`, "certificates.renewHours: is 720"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,6 +115,21 @@ func TestFaultsNameTheirPath(t *testing.T) {
 				t.Errorf("got %v, want it to say %s", err, test.want)
 			}
 		})
+	}
+}
+
+// TestABenchmarkFitsTheIngress: more requests than one client may send would
+// measure the limit.
+func TestABenchmarkFitsTheIngress(t *testing.T) {
+	config := minimal()
+	config["slipway:ingress"] = `{"addresses": ["192.0.2.1"], "requestsPerSecond": 50}`
+	config["slipway:benchmark"] = `{"enabled": true, "rate": 51}`
+	if _, err := load(t, config); err == nil || !strings.Contains(err.Error(), "benchmark.rate: is 51, above ingress.requestsPerSecond = 50") {
+		t.Errorf("got %v", err)
+	}
+	config["slipway:benchmark"] = `{"enabled": true, "rate": 50}`
+	if _, err := load(t, config); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -37,6 +37,7 @@ func (s Settings) Validate() error {
 	s.checkMonitoring(f)
 	s.Logging.check(f)
 	s.DataProtection.check(f)
+	s.checkBenchmark(f)
 	return f.err()
 }
 

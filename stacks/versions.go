@@ -27,6 +27,7 @@ const (
 	monitoringRepository = "/monitoring"
 	collectorRepository  = "/collector"
 	discoveryRepository  = "/discovery"
+	benchmarkRepository  = "/benchmark"
 )
 
 // proxyRepository and those of cert-manager hold images of upstream's sources
@@ -55,9 +56,9 @@ type Versions struct {
 	// Admission is the directory of the admission policies, which are written
 	// from the rules and settings of the same checkout.
 	Admission string
-	// API, Postgres, Pooler, Monitoring, Discovery and Collector are tags of our
-	// own images.
-	API, Postgres, Pooler, Monitoring, Discovery, Collector string
+	// API, Postgres, Pooler, Monitoring, Discovery, Collector and Benchmark are
+	// tags of our own images.
+	API, Postgres, Pooler, Monitoring, Discovery, Collector, Benchmark string
 	// Migrations is the tag of the image that only migrates; see
 	// source.Migrations.
 	Migrations string
@@ -96,6 +97,7 @@ func ReadVersions(checkout string) (Versions, error) {
 	}{
 		{"app", &v.API}, {"images/postgres", &v.Postgres}, {"images/pgbouncer", &v.Pooler},
 		{"images/monitoring", &v.Monitoring}, {"images/discovery", &v.Discovery}, {"images/collector", &v.Collector},
+		{"images/benchmark", &v.Benchmark},
 	} {
 		var err error
 		if *built.tag, err = source.Tag(filepath.Join(checkout, filepath.FromSlash(built.dir))); err != nil {

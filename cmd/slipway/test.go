@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func init() { commands = append(commands, testCommand, benchCommand) }
+func init() { commands = append(commands, testCommand) }
 
 // suites are the tests that need more than a compiler, with the tools each
 // must find built.
@@ -73,23 +73,6 @@ func testCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&soak, "soak", false, "also the long ones")
 	cmd.Flags().StringVar(&run, "run", "", "only tests matching this pattern")
-	return cmd
-}
-
-func benchCommand() *cobra.Command {
-	cold := false
-	cmd := &cobra.Command{
-		Use: "bench [-- flags of tests/bench]", Short: "Measure, and write docs/benchmarks.md",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			program, tools := []string{"run", "./tests/bench", "-write"}, suites["e2e"]
-			if cold {
-				// It builds everything itself, elsewhere.
-				program, tools = append(program, "-from-nothing"), nil
-			}
-			return runGo(cmd, tools, append(program, args...)...)
-		},
-	}
-	cmd.Flags().BoolVar(&cold, "from-nothing", false, "make up with every cache empty instead, which takes long")
 	return cmd
 }
 

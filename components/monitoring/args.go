@@ -88,4 +88,7 @@ type Targets struct {
 	Backups rules.Backups
 	// RenewHours is how long before its end a certificate is renewed.
 	RenewHours int
+	// Benchmark is the namespace of the platform's benchmark. It is watched by its
+	// Jobs, and not asked anything.
+	Benchmark string
 }

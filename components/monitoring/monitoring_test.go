@@ -23,7 +23,7 @@ func whole() Args {
 		Receiver: Receiver{WebhookURL: "https://people.example.test/key-of-people", DeadmanURL: "http://alive.example.test:8443/key-of-alive"},
 		Targets: Targets{
 			API: "slipway-api", Ingress: "slipway-ingress", Database: "slipway-database", Certificates: "cert-manager",
-			Logs: "slipway-logging", Zones: "slipway-dns", Members: 3,
+			Logs: "slipway-logging", Zones: "slipway-dns", Benchmark: "slipway-benchmark", Members: 3,
 		},
 		APINetworks: []string{"10.89.0.1/32"}, NodeNetworks: []string{"10.89.0.0/24"},
 	}

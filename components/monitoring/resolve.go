@@ -163,7 +163,7 @@ func (p *plan) objectives(fault func(path, format string, values ...any)) {
 	o := p.Objectives
 	p.options = rules.Options{
 		APINamespace: p.Targets.API, IngressNamespace: p.Targets.Ingress, DatabaseNamespace: p.Targets.Database,
-		Members: p.Targets.Members, RenewHours: p.Targets.RenewHours, Backups: p.Targets.Backups, Runbooks: p.Runbooks,
+		Members: p.Targets.Members, RenewHours: p.Targets.RenewHours, Backups: p.Targets.Backups, BenchmarkNamespace: p.Targets.Benchmark, Runbooks: p.Runbooks,
 		Availability: share("objectives.availabilityPercent", o.AvailabilityPercent),
 		Latency:      share("objectives.latencyPercent", o.LatencyPercent),
 	}

@@ -259,7 +259,7 @@ var (
 		"kube_deployment_status_observed_generation", "kube_deployment_status_replicas_available", "kube_deployment_status_replicas_updated",
 		"kube_horizontalpodautoscaler_spec_max_replicas", "kube_horizontalpodautoscaler_spec_min_replicas",
 		"kube_horizontalpodautoscaler_status_current_replicas", "kube_horizontalpodautoscaler_status_desired_replicas",
-		"kube_job_status_failed", "kube_job_status_succeeded",
+		"kube_job_status_failed", "kube_job_status_start_time", "kube_job_status_succeeded",
 		"kube_node_spec_unschedulable", "kube_node_status_allocatable", "kube_node_status_condition",
 		"kube_persistentvolumeclaim_resource_requests_storage_bytes",
 		"kube_pod_container_resource_limits", "kube_pod_container_resource_requests", "kube_pod_container_status_restarts_total",

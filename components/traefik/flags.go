@@ -52,7 +52,7 @@ func flags(p plan) []string {
 	add("entrypoints.%s.http.redirections.entrypoint.scheme=https", web)
 	add("entrypoints.%s.http.redirections.entrypoint.permanent=true", web)
 
-	add("entrypoints.%s.address=:%d", secure, securePort)
+	add("entrypoints.%s.address=:%d", secure, SecurePort)
 	add("entrypoints.%s.asdefault=true", secure)
 	add("entrypoints.%s.http.tls=true", secure)
 	var chain []string

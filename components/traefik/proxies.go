@@ -143,7 +143,7 @@ func (p parts) container() corev1.ContainerArgs {
 			Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String(gomemlimit()),
 		}},
 		Ports: corev1.ContainerPortArray{
-			port(web, webPort, p.HTTPPort), port(secure, securePort, p.HTTPSPort), port("internal", internalPort, 0),
+			port(web, webPort, p.HTTPPort), port(secure, SecurePort, p.HTTPSPort), port("internal", internalPort, 0),
 		},
 		LivenessProbe:   workload.Probe("/ping", pulumi.Int(internalPort), 10),
 		ReadinessProbe:  workload.Probe(readyPath, pulumi.Int(internalPort), 2),

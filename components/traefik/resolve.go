@@ -13,10 +13,13 @@ import (
 	"slipway.dev/slipway/components/workload"
 )
 
-// Ports inside the pods. Public ports are mapped to the first two.
+// SecurePort is where the pods take HTTPS. A network policy of who asks from
+// inside the cluster is about it, whatever port the Service has.
+const SecurePort = 8443
+
+// Ports inside the pods. Public ports are mapped to webPort and SecurePort.
 const (
 	webPort      = 8080
-	securePort   = 8443
 	internalPort = 9000
 )
 
@@ -99,7 +102,7 @@ func defaults(a Args) Args {
 	public := [2]int{80, 443}
 	accept := 20
 	if a.HostPorts {
-		public = [2]int{webPort, securePort}
+		public = [2]int{webPort, SecurePort}
 		accept = 5
 	}
 	a.Namespace = cmp.Or(a.Namespace, DefaultNamespace)

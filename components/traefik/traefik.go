@@ -134,7 +134,7 @@ func (t *Traefik) build(ctx *pulumi.Context, name string, plan plan) error {
 func (p parts) flows() workload.Flows {
 	var flows workload.Flows
 	flows.Ingress = append(flows.Ingress, workload.FromAnywhere(
-		workload.Port{Number: webPort, Protocol: "TCP"}, workload.Port{Number: securePort, Protocol: "TCP"}))
+		workload.Port{Number: webPort, Protocol: "TCP"}, workload.Port{Number: SecurePort, Protocol: "TCP"}))
 	if p.MonitoringNamespace != "" {
 		flows.Ingress = append(flows.Ingress,
 			workload.FromNamespace(p.MonitoringNamespace, workload.Port{Number: internalPort, Protocol: "TCP"}))

@@ -19,6 +19,7 @@ const (
 	Monitoring = "slipway.dev/monitoring"
 	Collector  = "slipway.dev/collector"
 	Discovery  = "slipway.dev/discovery"
+	Benchmark  = "slipway.dev/benchmark"
 )
 
 // Where the parts of a checkout lie that images are made from.
@@ -27,6 +28,7 @@ const (
 	pauseDir     = ownDir + "pause"
 	collectorDir = ownDir + "collector"
 	discoveryDir = ownDir + "discovery"
+	benchmarkDir = ownDir + "benchmark"
 	baseDir      = ownDir + "base"
 )
 
@@ -83,7 +85,7 @@ func catalog(checkout string) []Spec {
 		dockerfileSpec(checkout, Monitoring, "images/monitoring"),
 		dockerfileSpec(checkout, API, "app"),
 		collectorSpec(checkout),
-	}, migrationsSpec(checkout))
+	}, migrationsSpec(checkout), benchmarkSpec(checkout))
 }
 
 // migrationsSpec is the service's image again, under a tag that a release keeps
@@ -137,6 +139,19 @@ func discoverySpec(checkout string) Spec {
 	spec.Kind = Program
 	spec.program = &program{Path: "/discovery", Entrypoint: []string{"/discovery"}, User: "65532:65532"}
 	return spec
+}
+
+// benchmarkSpec is the program that measures the platform from inside. It verifies
+// certificates of the public's authorities as well. Commits that are older than it
+// have none.
+func benchmarkSpec(checkout string) []Spec {
+	if _, err := os.Stat(filepath.Join(checkout, filepath.FromSlash(benchmarkDir))); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	spec := dockerfileSpec(checkout, Benchmark, benchmarkDir)
+	spec.Kind = Program
+	spec.program = &program{Path: "/benchmark", Entrypoint: []string{"/benchmark"}, User: "65532:65532", Certificates: true}
+	return []Spec{spec}
 }
 
 func dockerfileSpec(checkout, repository, dir string) Spec {

@@ -1,6 +1,8 @@
 package image
 
 import (
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -131,6 +133,51 @@ func TestDockerfilesStartFromTheBase(t *testing.T) {
 		if err := checkDockerfile(filepath.Join(checkoutDir, spec.From, "Dockerfile")); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestOwnProgramsAreMadeOfTheirDirectory: what another package brings would change
+// a program under an image's name that stays.
+func TestOwnProgramsAreMadeOfTheirDirectory(t *testing.T) {
+	seen := map[string]bool{}
+	for _, spec := range catalog(checkoutDir) {
+		if !spec.own() {
+			continue
+		}
+		seen[spec.From] = true
+		err := filepath.WalkDir(filepath.Join(checkoutDir, spec.From), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+			if err != nil {
+				return err
+			}
+			for _, imported := range file.Imports {
+				name := strings.Trim(imported.Path.Value, `"`)
+				first, _, _ := strings.Cut(name, "/")
+				if strings.Contains(first, ".") && !strings.HasPrefix(name, "slipway.dev/slipway/"+spec.From+"/") {
+					t.Errorf("%s imports %s, which is neither of the standard library nor below %s", path, name, spec.From)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !seen[benchmarkDir] || !seen[discoveryDir] {
+		t.Errorf("only %v were looked at", seen)
+	}
+}
+
+func TestACommitWithoutTheBenchmarkHasNoImageOfIt(t *testing.T) {
+	measures := func(s Spec) bool { return s.Repository() == Benchmark }
+	if !slices.ContainsFunc(catalog(checkoutDir), measures) {
+		t.Error("this checkout has no image that measures")
+	}
+	if slices.ContainsFunc(catalog(t.TempDir()), measures) {
+		t.Error("an image that nothing runs would be built, and fail")
 	}
 }
 

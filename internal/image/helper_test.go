@@ -41,6 +41,7 @@ func sample(t *testing.T) string {
 		"images/pgbouncer/Dockerfile":  dockerfile,
 		"images/monitoring/Dockerfile": dockerfile,
 		"images/discovery/main.go":     "package main\n\nfunc main() { select {} }\n",
+		"images/benchmark/main.go":     "package main\n\nfunc main() { select {} }\n",
 		"app/Dockerfile":               dockerfile,
 		"app/src/main.py":              "print()\n",
 		"go.mod":                       "module sample.test\n\ngo 1.26\n",

@@ -32,6 +32,7 @@ func (b *Builder) key(spec Spec) (string, error) {
 		more = b.generation()
 	case spec.own():
 		more, err = b.ownKey(spec)
+		more += b.authoritiesKey(spec)
 	default:
 		more, err = b.toolKey(spec)
 	}
@@ -52,10 +53,16 @@ func (b *Builder) toolKey(spec Spec) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if spec.program.Certificates {
-		content += "+" + b.generation()
+	return content + b.authoritiesKey(spec), nil
+}
+
+// authoritiesKey is about the authorities in an image, which a distribution package
+// brings; empty where there are none.
+func (b *Builder) authoritiesKey(spec Spec) string {
+	if !spec.program.Certificates {
+		return ""
 	}
-	return content, nil
+	return "+" + b.generation()
 }
 
 // keyOf hashes values into a file name.

@@ -59,6 +59,9 @@ func TestOnlyWhatChangedIsRebuilt(t *testing.T) {
 		"the program that finds targets": {func(t *testing.T, checkout string, _ Directory, _ *Builder) {
 			write(t, checkout, map[string]string{"images/discovery/main.go": "package main\n"})
 		}, []string{Discovery}},
+		"a package of the program that measures": {func(t *testing.T, checkout string, _ Directory, _ *Builder) {
+			write(t, checkout, map[string]string{"images/benchmark/load/load.go": "package load\n"})
+		}, []string{Benchmark}},
 		"one tool": {func(t *testing.T, _ string, tools Directory, _ *Builder) {
 			write(t, string(tools), map[string]string{"metrics-server": "other"})
 		}, []string{metricsServer}},
@@ -76,7 +79,7 @@ func TestOnlyWhatChangedIsRebuilt(t *testing.T) {
 			if err := b.Refresh(); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{API, Postgres, PgBouncer, Monitoring, busybox, coredns, traefik, controller, webhook, injector}},
+		}, []string{API, Postgres, PgBouncer, Monitoring, Benchmark, busybox, coredns, traefik, controller, webhook, injector}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkout, tools := sample(t), toolbox(t)

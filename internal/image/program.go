@@ -132,7 +132,8 @@ func (b *Builder) ownKey(spec Spec) (string, error) {
 }
 
 // compiled compiles a program of this repository, or finds it compiled. It uses
-// the standard library and nothing else: its key names no other package.
+// the standard library and what lies in its own directory, and nothing else: its
+// key names no other package.
 func (b *Builder) compiled(ctx context.Context, spec Spec) (string, error) {
 	key, err := b.ownKey(spec)
 	if err != nil {

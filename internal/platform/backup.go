@@ -25,26 +25,14 @@ type Repository struct {
 
 // Repository finds where the stack keeps backups.
 func (s *Stack) Repository(ctx context.Context) (*Repository, error) {
-	outputs, err := s.Outputs(ctx, false)
+	outputs, k, done, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	kubectl, err := s.kubectlPath()
-	if err != nil {
-		return nil, err
-	}
-	kubeconfig, done, err := s.access(ctx)
-	if err != nil {
-		return nil, err
-	}
-	k := kube{kubectl: kubectl, kubeconfig: kubeconfig}
 	pods, err := k.runningIn(ctx, repositoryPod, outputs["namespaces"])
 	if err != nil {
 		done()
-		if unreachable.MatchString(err.Error()) {
-			return nil, fmt.Errorf("%w; %s: %w", ErrUnreachable, s.reachHint(), err)
-		}
-		return nil, err
+		return nil, s.reached(err)
 	}
 	if len(pods) == 1 {
 		return &Repository{kube: k, pod: pod{pods[0][0], pods[0][1]}, Close: done}, nil

@@ -111,6 +111,29 @@ func (s *Stack) reach(ctx context.Context) error {
 	return fmt.Errorf("%w by %s; %s: %w", ErrUnreachable, kubeconfig, s.reachHint(), err)
 }
 
+// open is the stack's outputs, and a way to its cluster until done is called.
+func (s *Stack) open(ctx context.Context) (outputs map[string]any, k kube, done func(), err error) {
+	if outputs, err = s.Outputs(ctx, false); err != nil {
+		return nil, kube{}, nil, err
+	}
+	if k.kubectl, err = s.kubectlPath(); err != nil {
+		return nil, kube{}, nil, err
+	}
+	if k.kubeconfig, done, err = s.access(ctx); err != nil {
+		return nil, kube{}, nil, err
+	}
+	return outputs, k, done, nil
+}
+
+// reached says of an error that it is the cluster that does not answer, where it
+// looks like that.
+func (s *Stack) reached(err error) error {
+	if err == nil || !unreachable.MatchString(err.Error()) {
+		return err
+	}
+	return fmt.Errorf("%w; %s: %w", ErrUnreachable, s.reachHint(), err)
+}
+
 // errNoKubectl is returned where there is no kubectl to ask a cluster with.
 var errNoKubectl = errors.New("there is no kubectl")
 

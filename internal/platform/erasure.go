@@ -66,10 +66,7 @@ func (s *Stack) Erasable(ctx context.Context) (*Erasable, error) {
 	k := kube{kubectl: kubectl, kubeconfig: kubeconfig}
 	if found.Places, err = k.places(ctx, outputs["namespaces"], len(declared.Classes) > 0); err != nil {
 		done()
-		if unreachable.MatchString(err.Error()) {
-			return nil, fmt.Errorf("%w; %s: %w", ErrUnreachable, s.reachHint(), err)
-		}
-		return nil, err
+		return nil, s.reached(err)
 	}
 	return found, nil
 }

@@ -17,14 +17,14 @@ const (
 
 // beside returns a road to one pod of the API that begins where Traefik's
 // begin: the network policies let nobody else in.
-func (b *bench) beside(ctx context.Context, path string) (way, error) {
+func (b *bench) beside(ctx context.Context) (base string, dial dialer, err error) {
 	targets, err := b.platform.Pods(ctx, harness.API, apiPods)
 	if err != nil {
-		return way{}, err
+		return "", nil, err
 	}
 	proxies, err := b.platform.Pods(ctx, harness.Ingress, traefikPods)
 	if err != nil {
-		return way{}, err
+		return "", nil, err
 	}
 	// A proxy on the pod's own node spares the road between nodes.
 	for _, target := range targets {
@@ -34,14 +34,18 @@ func (b *bench) beside(ctx context.Context, path string) (way, error) {
 			}
 			inside, err := harness.InsidePod(proxy.Metadata.UID)
 			if err != nil {
-				return way{}, err
+				return "", nil, err
 			}
-			address := net.JoinHostPort(target.Status.PodIP, "8000")
-			return way{url: "http://" + address + path, door: address, inside: &inside}, nil
+			return "http://" + net.JoinHostPort(target.Status.PodIP, "8000"), func(ctx context.Context, _, address string) (net.Conn, error) {
+				return dialInside(ctx, inside, address)
+			}, nil
 		}
 	}
-	return way{}, errors.New("no node runs both a proxy and a pod of the API that are ready")
+	return "", nil, errors.New("no node runs both a proxy and a pod of the API that are ready")
 }
+
+// dialer connects to an address.
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // dialInside connects from within a network namespace.
 func dialInside(ctx context.Context, inside harness.Inside, address string) (net.Conn, error) {

@@ -2,138 +2,128 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"slices"
-	"strings"
 	"time"
 
-	vegeta "github.com/tsenart/vegeta/v12/lib"
-
+	"slipway.dev/slipway/images/benchmark/load"
 	"slipway.dev/slipway/internal/platform"
-	"slipway.dev/slipway/tests/harness"
 )
 
 // rounds is how often each way is measured.
 const rounds = 3
 
+const (
+	// pacedRate leaves two cores, shared with the load, room to breathe; mixedRate
+	// does where requests write, which two members of the database flush, or get
+	// whole pages.
+	pacedRate = 100
+	mixedRate = 50
+	// busy is how many requests are under way at full speed. More connections than
+	// that are there for what is late at a fixed rate.
+	busy        = 16
+	connections = 64
+)
+
+// way is one road to the service, with rows of its own to read.
+type way struct {
+	name  string
+	items *load.Items
+	// clean deletes the rows.
+	clean func() error
+}
+
+// way stores what is read over it.
+func (b *bench) way(ctx context.Context, name, base string, how load.Connecting) (way, error) {
+	how.Connections, how.Timeout = connections, 10*time.Second
+	client := how.Client()
+	w := way{name: name, items: load.NewItems(client, base)}
+	w.clean = func() error {
+		defer client.CloseIdleConnections()
+		if left := w.items.Clean(context.WithoutCancel(ctx)); left > 0 {
+			return fmt.Errorf("%d rows called %s may be left; slipway erase %s removes them", left, load.Mark, load.Mark)
+		}
+		return nil
+	}
+	if err := w.items.Prepare(ctx); err != nil {
+		return way{}, errors.Join(fmt.Errorf("%s: %w", name, err), w.clean())
+	}
+	return w, nil
+}
+
 // requests measures the one-row read through Traefik, closed loop at full
 // speed, then at a fixed rate for the latencies, which mean something only
 // below saturation. One pod is then asked directly, from where Traefik stands,
-// in turns, so that both see the same noise.
-func (b *bench) requests(ctx context.Context) error {
-	id, err := b.row(ctx)
+// in turns, so that both see the same noise. What else clients do is measured
+// through Traefik alone.
+func (b *bench) requests(ctx context.Context) (err error) {
+	verified, err := load.Trusting(b.platform.CA)
+	if err != nil {
+		return fmt.Errorf("reading the platform's CA certificate: %w", err)
+	}
+	through, err := b.way(ctx, "through Traefik", b.platform.URL, load.Connecting{Dial: load.To(platform.Door), TLS: verified})
 	if err != nil {
 		return err
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(b.platform.CA)
-	direct, err := b.beside(ctx, "/v1/items/"+id)
+	defer func() { err = errors.Join(err, through.clean()) }()
+	base, dial, err := b.beside(ctx)
 	if err != nil {
 		return err
 	}
-	const throughTraefik, toThePod = "through Traefik", "one pod directly"
-	names := []string{throughTraefik, toThePod}
-	ways := map[string]way{
-		throughTraefik: {url: b.platform.URL + "/v1/items/" + id, door: platform.Door, tls: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
-		toThePod:       direct,
+	direct, err := b.way(ctx, "one pod directly", base, load.Connecting{Dial: dial})
+	if err != nil {
+		return err
 	}
-	full := map[string][]float64{}
-	paced := map[string][]vegeta.Metrics{}
+	defer func() { err = errors.Join(err, direct.clean()) }()
+	ways := []way{through, direct}
+	full, paced := map[string][]float64{}, map[string][]load.Operation{}
 	for range rounds {
-		for _, name := range names {
-			m, err := ways[name].attack(ctx, vegeta.Rate{}, b.load/rounds)
+		for _, w := range ways {
+			measured, err := w.measure(ctx, load.Reads, load.Plan{Duration: b.load / rounds, Workers: busy})
 			if err != nil {
 				return err
 			}
-			full[name] = append(full[name], m.Throughput)
-			m, err = ways[name].attack(ctx, vegeta.Rate{Freq: pacedRate, Per: time.Second}, b.load/rounds)
-			if err != nil {
+			full[w.name] = append(full[w.name], float64(measured.Due)/measured.Took.Seconds())
+			if measured, err = w.measure(ctx, load.Reads, load.Plan{Rate: pacedRate, Duration: b.load / rounds, Workers: connections}); err != nil {
 				return err
 			}
-			paced[name] = append(paced[name], m)
+			paced[w.name] = append(paced[w.name], measured.All())
 		}
 	}
-	for _, name := range names {
-		slices.Sort(full[name])
-		slices.SortFunc(paced[name], func(a, b vegeta.Metrics) int { return int(a.Latencies.P99 - b.Latencies.P99) })
-		mid := median(paced[name])
-		b.add("one-row read, "+name+", full speed", fmt.Sprintf("%.0f requests/s", median(full[name])), "")
-		b.add(fmt.Sprintf("one-row read, %s, at %d requests/s", name, pacedRate),
-			fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", ms(mid.Latencies.P50), ms(mid.Latencies.P99)), "")
+	for _, w := range ways {
+		slices.Sort(full[w.name])
+		b.add("one-row read, "+w.name+", full speed", fmt.Sprintf("%.0f requests/s", median(full[w.name])), "")
+		b.add(fmt.Sprintf("one-row read, %s, at %d requests/s", w.name, pacedRate), latencies(paced[w.name]), "")
+	}
+	for _, mix := range []load.Mix{load.Writes, load.Streaming, load.Mixed} {
+		var runs []load.Operation
+		for range rounds {
+			measured, err := through.measure(ctx, mix, load.Plan{Rate: mixedRate, Duration: b.load / rounds, Workers: connections})
+			if err != nil {
+				return err
+			}
+			runs = append(runs, measured.All())
+		}
+		b.add(fmt.Sprintf("%s, %s, at %d requests/s", mix, through.name, mixedRate), latencies(runs), "")
 	}
 	return nil
 }
 
-// pacedRate leaves two cores, shared with the load, room to breathe.
-const pacedRate = 100
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// way is one road to the API: what is asked, the address that is dialled, and
-// the network namespace to dial from, this one if nil.
-type way struct {
-	url, door string
-	inside    *harness.Inside
-	tls       *tls.Config
-}
-
-// attack returns an error when any request failed: a figure for requests that
+// measure returns an error when any request failed: a figure for requests that
 // were refused would be a fine one.
-func (w way) attack(ctx context.Context, rate vegeta.Rate, duration time.Duration) (vegeta.Metrics, error) {
-	dialer := &net.Dialer{Timeout: 5 * time.Second}
-	const connections = 16
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: w.tls, MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			if w.inside != nil {
-				return dialInside(ctx, *w.inside, w.door)
-			}
-			return dialer.DialContext(ctx, network, w.door)
-		},
-	}}
-	defer client.CloseIdleConnections()
-	attacker := vegeta.NewAttacker(vegeta.Client(client), vegeta.Workers(connections), vegeta.MaxWorkers(connections))
-	target := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: w.url})
-	var m vegeta.Metrics
-	defer context.AfterFunc(ctx, func() { attacker.Stop() })()
-	for result := range attacker.Attack(target, rate, duration, "") {
-		m.Add(result)
+func (w way) measure(ctx context.Context, mix load.Mix, plan load.Plan) (*load.Measured, error) {
+	plan.Overtime = plan.Duration
+	measured := load.Run(ctx, plan, w.items.Send(mix))
+	if all := measured.All(); all.Failed > 0 {
+		return nil, fmt.Errorf("%s, %s: %d of %d requests failed: %v", mix, w.name, all.Failed, all.Count(), measured.Failures)
 	}
-	m.Close()
-	if m.Success < 1 {
-		return m, fmt.Errorf("%.2f %% of the requests to %s failed: %s", (1-m.Success)*100, w.url, strings.Join(m.Errors, "; "))
-	}
-	return m, ctx.Err()
+	return measured, ctx.Err()
 }
 
-// row stores the row that is read.
-func (b *bench) row(ctx context.Context) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.platform.URL+"/v1/items",
-		strings.NewReader(`{"name":"bench","quantity":1}`))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := b.platform.HTTP.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	raw, err := io.ReadAll(res.Body)
-	if err != nil {
-		return "", err
-	}
-	var row struct {
-		ID string `json:"id"`
-	}
-	if err := json.Unmarshal(raw, &row); err != nil || row.ID == "" {
-		return "", fmt.Errorf("storing the row to read: %s: %s", res.Status, raw)
-	}
-	return row.ID, nil
+// latencies are those of the run in the middle.
+func latencies(runs []load.Operation) string {
+	slices.SortFunc(runs, func(a, b load.Operation) int { return int(a.Quantile(0.99) - b.Quantile(0.99)) })
+	mid := median(runs)
+	return fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", load.Milliseconds(mid.Quantile(0.5)), load.Milliseconds(mid.Quantile(0.99)))
 }

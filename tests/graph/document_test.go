@@ -127,7 +127,7 @@ func limits(field reflect.StructField) string {
 func fieldComments(t *testing.T) map[string]string {
 	t.Helper()
 	comments := map[string]string{}
-	for _, name := range []string{"settings.go", "settings_aws.go", "settings_logging.go", "settings_monitoring.go"} {
+	for _, name := range []string{"settings.go", "settings_aws.go", "settings_benchmark.go", "settings_logging.go", "settings_monitoring.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(checkout, "stacks", name), nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

@@ -59,7 +59,7 @@ func TestEveryNamespaceStartsClosed(t *testing.T) {
 				t.Errorf("namespace %s lets everything in and out", name)
 			}
 			level := namespace.Text(`metadata.labels["pod-security.kubernetes.io/enforce"]`)
-			if (name == "slipway-api" || name == "slipway-database" || name == "cert-manager" || name == "slipway-monitoring") && level != "restricted" {
+			if (name == "slipway-api" || name == "slipway-database" || name == "cert-manager" || name == "slipway-monitoring" || name == "slipway-benchmark") && level != "restricted" {
 				t.Errorf("namespace %s enforces %q", name, level)
 			}
 		}
@@ -142,6 +142,7 @@ var awsTokens = map[string]string{
 	"network": "slipway:network:Network", "balancer": "slipway:balancer:Balancer", "cost": "slipway:cost:Cost",
 	"logs": "slipway:bucket:Bucket", "backups": "slipway:bucket:Bucket",
 	"key-secrets": "slipway:key:Key", "key-volumes": "slipway:key:Key", "key-store": "slipway:key:Key", "key-signing": "slipway:key:Key",
+	"benchmark":        "slipway:benchmark:Benchmark",
 	"identity-backups": "slipway:identity:Identity", "identity-certificates": "slipway:identity:Identity",
 	"cluster-addon-vpc-cni": "slipway:identity:Identity", "cluster-addon-aws-ebs-csi-driver": "slipway:identity:Identity",
 }

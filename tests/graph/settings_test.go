@@ -95,6 +95,14 @@ var pokes = map[string]struct {
 	"dataProtection.profile":    {change: func(s *stacks.Settings) { s.DataProtection.Profile = "off" }},
 	"api.logLevel":              {change: func(s *stacks.Settings) { s.API.LogLevel = "debug" }},
 
+	"benchmark.enabled":            {change: measured},
+	"benchmark.schedule":           {before: measured, change: func(s *stacks.Settings) { s.Benchmark.Schedule = "0 5 * * 1" }},
+	"benchmark.rate":               {before: measured, change: func(s *stacks.Settings) { s.Benchmark.Rate++ }},
+	"benchmark.durationSeconds":    {before: measured, change: func(s *stacks.Settings) { s.Benchmark.DurationSeconds++ }},
+	"benchmark.mix":                {before: measured, change: func(s *stacks.Settings) { s.Benchmark.Mix = "streaming" }},
+	"benchmark.maxP99Milliseconds": {before: measured, change: func(s *stacks.Settings) { s.Benchmark.MaxP99Milliseconds++ }},
+	"benchmark.maxErrors":          {before: measured, change: func(s *stacks.Settings) { s.Benchmark.MaxErrors++ }},
+
 	"monitoring.enabled":       {change: func(s *stacks.Settings) { s.Monitoring.Enabled = false }},
 	"monitoring.retentionSize": {change: func(s *stacks.Settings) { s.Monitoring.RetentionSize = "1Gi" }},
 	"monitoring.storage":       {change: func(s *stacks.Settings) { s.Monitoring.Storage = "3Gi" }},
@@ -138,6 +146,8 @@ func obliging(settings stacks.Settings) func(pulumi.MockCallArgs) (resource.Prop
 	}
 }
 
+func measured(s *stacks.Settings) { s.Benchmark.Enabled = true }
+
 func balanced(s *stacks.Settings) { s.Ingress.HostPorts = false }
 
 func blueGreen(s *stacks.Settings) { s.API.Strategy = "blueGreen" }
@@ -154,7 +164,7 @@ func TestEverySettingChangesTheGraph(t *testing.T) {
 	versions := stacks.Versions{
 		Admission: filepath.Join(checkout, "stacks", "admission"),
 		Traefik:   "v3.0.0", CertManager: "v1.0.0", CoreDNS: "v1.0.0", API: "a", Migrations: "n", Postgres: "p", Pooler: "p", Monitoring: "m", Discovery: "d",
-		StateMetrics: "v2.0.0", Collector: "c",
+		StateMetrics: "v2.0.0", Collector: "c", Benchmark: "b",
 		TraefikCRDs: definitions(t, "traefik.io", "ingressroutes", "middlewares", "serverstransports",
 			"tlsoptions", "tlsstores", "traefikservices", "ingressroutetcps", "ingressrouteudps", "middlewaretcps", "serverstransporttcps"),
 		CertManagerCRDs: definitions(t, "cert-manager.io", "certificaterequests", "certificates", "clusterissuers", "issuers",

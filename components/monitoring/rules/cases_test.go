@@ -124,6 +124,7 @@ func cases() []example {
 		{"JobFailed", "a second try worked", silent, "5m", "", []string{
 			`kube_job_status_failed{job="kube-state-metrics",namespace="n",job_name="j"} => 1x60`, `kube_job_status_succeeded{job="kube-state-metrics",namespace="n",job_name="j"} => 1x60`,
 		}},
+		{"JobFailed", "a benchmark", silent, "5m", "", []string{`kube_job_status_failed{job="kube-state-metrics",namespace="slipway-benchmark",job_name="j",reason="BackoffLimitExceeded"} => 1x60`}},
 		{"IngressErrors", "one in ten", fires, "15m", "", []string{`traefik_entrypoint_requests_total{job="traefik",code="200"} => 0+90x60`, `traefik_entrypoint_requests_total{job="traefik",code="502"} => 0+10x60`}},
 		{"IngressErrors", "clients' own errors", silent, "15m", "", []string{`traefik_entrypoint_requests_total{job="traefik",code="200"} => 0+90x60`, `traefik_entrypoint_requests_total{job="traefik",code="404"} => 0+50x60`}},
 		{"IngressDown", "none is ready", fires, "5m", "", []string{`up{job="kube-state-metrics"} => 1x60`, `kube_pod_status_ready{job="kube-state-metrics",namespace="slipway-ingress",pod="t",condition="true"} => 0x60`}},
@@ -152,7 +153,7 @@ func cases() []example {
 		{"NamesFailing", "the zones'", fires, "15m", "", []string{`coredns_dns_responses_total{job="zones",rcode="NOERROR"} => 0+90x60`, `coredns_dns_responses_total{job="zones",rcode="SERVFAIL"} => 0+10x60`}},
 		{"NamesFailing", "names that are none", silent, "15m", "", []string{`coredns_dns_responses_total{job="cluster-dns",rcode="NOERROR"} => 0+90x60`, `coredns_dns_responses_total{job="cluster-dns",rcode="NXDOMAIN"} => 0+90x60`}},
 	}
-	return slices.Concat(all, databaseCases(), memberCases(), poolerCases(), backupCases(), objectiveCases(), logCases())
+	return slices.Concat(all, databaseCases(), memberCases(), poolerCases(), backupCases(), benchmarkCases(), objectiveCases(), logCases())
 }
 
 func scaler(desired, most, least string) []string {
@@ -278,6 +279,31 @@ func backupCases() []example {
 		{"BackupArchiveBroken", "one look failed", silent, "35m", "1m", []string{checked + "0x200"}},
 		{"BackupUnproven", "not for ten days", fires, "10d", "1h", []string{drilled + "0x300"}},
 		{"BackupUnproven", "a week ago", silent, "7d", "1h", []string{drilled + "0x300"}},
+	}
+}
+
+func benchmarkCases() []example {
+	// run is what is said of one run: when it began, how many of its pods failed, by
+	// reason, and how many succeeded.
+	run := func(name, began, failed, succeeded string) []string {
+		of := `{job="kube-state-metrics",namespace="slipway-benchmark",job_name="` + name + `"`
+		return []string{
+			`kube_job_status_start_time` + of + `} => ` + began + `x60`,
+			`kube_job_status_failed` + of + `,reason="BackoffLimitExceeded"} => ` + failed + `x60`,
+			`kube_job_status_failed` + of + `,reason="Evicted"} => 0x60`,
+			`kube_job_status_succeeded` + of + `} => ` + succeeded + `x60`,
+		}
+	}
+	return []example{
+		{"BenchmarkFailed", "the only one", fires, "5m", "", run("a", "1000", "1", "0")},
+		{"BenchmarkFailed", "after one that passed", fires, "5m", "", slices.Concat(run("a", "1000", "0", "1"), run("b", "2000", "1", "0"))},
+		{"BenchmarkFailed", "while the next is under way", fires, "5m", "", slices.Concat(run("a", "1000", "1", "0"), run("b", "2000", "0", "0"))},
+		{"BenchmarkFailed", "one has passed since", silent, "5m", "", slices.Concat(run("a", "1000", "1", "0"), run("b", "2000", "0", "1"))},
+		{"BenchmarkFailed", "the first is under way", silent, "5m", "", run("a", "1000", "0", "0")},
+		{"BenchmarkFailed", "another job", silent, "5m", "", []string{
+			`kube_job_status_start_time{job="kube-state-metrics",namespace="n",job_name="j"} => 1000x60`,
+			`kube_job_status_failed{job="kube-state-metrics",namespace="n",job_name="j",reason="BackoffLimitExceeded"} => 1x60`,
+		}},
 	}
 }
 

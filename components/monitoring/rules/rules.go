@@ -57,6 +57,8 @@ type Options struct {
 	RenewHours int
 	// Backups are those of the database.
 	Backups Backups
+	// BenchmarkNamespace is where the platform is measured, empty where it is not.
+	BenchmarkNamespace string
 	// Jobs are what is scraped.
 	Jobs []string
 	// Runbooks is put before the name of a runbook, such as an URL that ends in
@@ -94,9 +96,9 @@ type Alert struct {
 func Groups(o Options) []Group {
 	groups := []Group{
 		objectives(o), longObjectives(o),
-		monitoring(o), cluster(), workloads(), ingress(o), api(), database(o), certificates(o),
+		monitoring(o), cluster(), workloads(o), ingress(o), api(), database(o), certificates(o),
 	}
-	return slices.Concat(groups, figures(o), names(o), logs(o), backups(o))
+	return slices.Concat(groups, figures(o), names(o), logs(o), backups(o), benchmark(o))
 }
 
 // Alerts returns every alert there is with o.

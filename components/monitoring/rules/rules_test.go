@@ -21,8 +21,9 @@ func options() rules.Options {
 	return rules.Options{
 		APINamespace: "slipway-api", IngressNamespace: "slipway-ingress", DatabaseNamespace: "slipway-database",
 		Members: 3, Availability: 0.999, Latency: 0.99, LatencySeconds: 0.5, RenewHours: 720,
-		Backups: rules.Backups{Every: 24 * time.Hour, Checked: 15 * time.Minute, Drilled: 7 * 24 * time.Hour},
-		Jobs:    []string{rules.JobAPI, rules.JobTraefik, rules.JobState, rules.JobClusterDNS, rules.JobZones, rules.JobCollector, rules.JobPostgres},
+		Backups:            rules.Backups{Every: 24 * time.Hour, Checked: 15 * time.Minute, Drilled: 7 * 24 * time.Hour},
+		BenchmarkNamespace: "slipway-benchmark",
+		Jobs:               []string{rules.JobAPI, rules.JobTraefik, rules.JobState, rules.JobClusterDNS, rules.JobZones, rules.JobCollector, rules.JobPostgres},
 	}
 }
 
@@ -52,7 +53,7 @@ func written(t *testing.T, o rules.Options, groups []rules.Group) string {
 
 func TestPrometheusReadsTheRules(t *testing.T) {
 	bare := options()
-	bare.Members, bare.Jobs, bare.LatencySeconds, bare.Backups = 1, []string{rules.JobAPI}, 1, rules.Backups{}
+	bare.Members, bare.Jobs, bare.LatencySeconds, bare.Backups, bare.BenchmarkNamespace = 1, []string{rules.JobAPI}, 1, rules.Backups{}, ""
 	for name, o := range map[string]rules.Options{"everything": options(), "least": bare} {
 		t.Run(name, func(t *testing.T) {
 			out, err := exec.CommandContext(t.Context(), promtool(t), "check", "rules", written(t, o, rules.Groups(o))).CombinedOutput()
@@ -246,6 +247,18 @@ func TestWithoutExportersNobodyMissesThem(t *testing.T) {
 	for _, alert := range rules.Alerts(o) {
 		if strings.HasPrefix(alert.Name, "Pooler") || strings.Contains(alert.Expr, rules.JobPgBouncer) || strings.Contains(alert.Expr, "pg_") {
 			t.Errorf("%s is there without exporters", alert.Name)
+		}
+	}
+}
+
+// TestWithoutABenchmarkEveryJobIsTheSame: a job of any namespace that failed is
+// told of.
+func TestWithoutABenchmarkEveryJobIsTheSame(t *testing.T) {
+	o := options()
+	o.BenchmarkNamespace = ""
+	for _, alert := range rules.Alerts(o) {
+		if alert.Name == "BenchmarkFailed" || strings.Contains(alert.Expr, "!=\"\"") {
+			t.Errorf("%s is there without a benchmark: %s", alert.Name, alert.Expr)
 		}
 	}
 }
