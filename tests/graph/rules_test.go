@@ -140,7 +140,7 @@ var awsTokens = map[string]string{
 	"network": "slipway:network:Network", "balancer": "slipway:balancer:Balancer", "cost": "slipway:cost:Cost",
 	"logs": "slipway:bucket:Bucket", "backups": "slipway:bucket:Bucket",
 	"key-secrets": "slipway:key:Key", "key-volumes": "slipway:key:Key", "key-store": "slipway:key:Key", "key-signing": "slipway:key:Key",
-	"identity-backups": "slipway:identity:Identity", "identity-certificates": "slipway:identity:Identity",
+	"identity-backups": "slipway:identity:Identity", "identity-certificates": "slipway:identity:Identity", "identity-logs": "slipway:identity:Identity",
 	"cluster-addon-vpc-cni": "slipway:identity:Identity", "cluster-addon-aws-ebs-csi-driver": "slipway:identity:Identity",
 }
 
