@@ -19,6 +19,7 @@ import (
 	"slipway.dev/slipway/components/grant"
 	"slipway.dev/slipway/components/identity"
 	keys "slipway.dev/slipway/components/key"
+	"slipway.dev/slipway/components/logging"
 	"slipway.dev/slipway/components/network"
 	"slipway.dev/slipway/components/postgres"
 	"slipway.dev/slipway/components/storage"
@@ -124,11 +125,17 @@ func (g *ground) encrypt() error {
 }
 
 // bucketArgs are the two buckets as far as settings decide them.
-func (a AWS) bucketArgs(name string, kept Backups, keyARN pulumi.StringInput) (logs, backups bucket.Args) {
+func (a AWS) bucketArgs(name string, s Settings, keyARN pulumi.StringInput) (logs, backups bucket.Args) {
+	kept := s.Database.Backups
 	common := bucket.Args{Account: a.Account, KeyARN: keyARN, Unprotected: a.Unprotected}
 	logs, backups = common, common
-	logs.Bucket, backups.Bucket = name+"-logs-"+a.Account, name+"-backups-"+a.Account
+	logs.Bucket, backups.Bucket = a.logBucket(name), name+"-backups-"+a.Account
 	logs.ExpireDays, logs.ColdDays, logs.OldVersionDays, logs.Delivery = a.Logs.KeepDays, a.Logs.ColdDays, 1, flowPrefix
+	// Also without a sink that writes there: what an earlier one wrote ends in time.
+	logs.PrefixDays = map[string]int{}
+	for _, class := range s.loggingArgs("").Classes {
+		logs.PrefixDays[class.Prefix()] = class.Days
+	}
 	// The oldest moment that can be restored needs the full backup before it; one
 	// more day, so that the bucket never expires what pgBackRest still counts on.
 	backups.ExpireDays, backups.LockDays = kept.KeepDays+kept.FullDays+1, a.Backups.LockDays
@@ -138,11 +145,14 @@ func (a AWS) bucketArgs(name string, kept Backups, keyARN pulumi.StringInput) (l
 	return logs, backups
 }
 
+// logBucket is the name of the bucket of logs, which is known before it exists.
+func (a AWS) logBucket(name string) string { return name + "-logs-" + a.Account }
+
 // flowPrefix is where records of traffic are put.
 const flowPrefix = "flow"
 
 func (g *ground) buckets() error {
-	logs, backups := g.bucketArgs(g.name, g.settings.Database.Backups, g.store.ARN)
+	logs, backups := g.bucketArgs(g.name, g.settings, g.store.ARN)
 	var err error
 	if g.logs, err = bucket.New(g.ctx, "logs", logs, g.near); err != nil {
 		return err
@@ -258,6 +268,10 @@ func (g *ground) foundation() (Foundation, error) {
 	if err != nil {
 		return Foundation{}, err
 	}
+	archive, err := g.archiveLogs()
+	if err != nil {
+		return Foundation{}, err
+	}
 	images := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s", g.Account, g.Region, component.Platform)
 	return Foundation{
 		Cluster: inside, Kubeconfig: g.cluster.Kubeconfig,
@@ -266,7 +280,7 @@ func (g *ground) foundation() (Foundation, error) {
 		APINetworks: g.apiNetworks(), NodeNetworks: g.nodeNetworks(),
 		Images: images, Migrator: images + migratorRepository, Proxy: images + proxyRepository, StateMetrics: images + stateMetricsRepository, CertManager: images,
 		Authority: component.Platform, Standby: 2,
-		Way: way, Public: authority, Backups: kept,
+		Way: way, Public: authority, Backups: kept, Archive: archive,
 		Serve: g.serve,
 		Outputs: pulumi.Map{
 			"backupBucket": g.backups.Name, "logBucket": g.logs.Name, "clusterName": g.cluster.Name,
@@ -370,6 +384,51 @@ func keeping(bucket, key, region string) []grant.Statement {
 		},
 		{
 			Sid: "Encrypt", Actions: []string{"kms:GenerateDataKey", "kms:Decrypt"}, Resources: []string{key},
+			When: map[string]grant.Conditions{"StringEquals": {"kms:ViaService": {"s3." + region + ".amazonaws.com"}}},
+		},
+	}
+}
+
+// archiveLogs lets the collectors copy logs into their bucket, below the prefixes
+// of their classes. They cannot look into it, nor delete anything.
+func (g *ground) archiveLogs() (*logging.S3, error) {
+	if g.settings.Logging.Sink != SinkS3 {
+		return nil, nil
+	}
+	var prefixes []string
+	for _, class := range g.settings.loggingArgs("").Classes {
+		prefixes = append(prefixes, class.Prefix())
+	}
+	made, err := identity.New(g.ctx, "identity-logs", identity.Args{
+		Role: g.name + "-logs", Account: g.Account, Region: g.Region, Cluster: g.name,
+		Namespace: loggingNamespace, ServiceAccount: logging.Account,
+		// The agent of Pod Identity is at an address that no network policy lets
+		// anybody reach: machines hand out their own credentials beside it.
+		Issuer: g.cluster.Issuer,
+		AllowedLater: &identity.Later{
+			Values: []pulumi.StringInput{g.logs.ARN, g.store.ARN},
+			Build:  func(known []string) []grant.Statement { return archiving(known[0], known[1], g.Region, prefixes) },
+		},
+	}, g.near)
+	if err != nil {
+		return nil, err
+	}
+	return &logging.S3{
+		Bucket: g.logBucket(g.name), Region: g.Region, Minutes: g.Logs.ArchiveMinutes,
+		Role: made.RoleARN, RoleAnnotation: identity.AnnotationRole, Inside: g.endpointNetworks(),
+	}, nil
+}
+
+// archiving allows to put objects below prefixes of one bucket.
+func archiving(bucket, key, region string, prefixes []string) []grant.Statement {
+	objects := make([]string, len(prefixes))
+	for i, prefix := range prefixes {
+		objects[i] = bucket + "/" + prefix + "*"
+	}
+	return []grant.Statement{
+		{Sid: "Archive", Actions: []string{"s3:PutObject"}, Resources: objects},
+		{
+			Sid: "Encrypt", Actions: []string{"kms:GenerateDataKey"}, Resources: []string{key},
 			When: map[string]grant.Conditions{"StringEquals": {"kms:ViaService": {"s3." + region + ".amazonaws.com"}}},
 		},
 	}

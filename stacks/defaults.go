@@ -85,7 +85,7 @@ func Defaults() Settings {
 			Balancer: Balancer{HealthSeconds: 10, UnhealthyCount: 2, AcceptSeconds: 60, FinishSeconds: 60},
 			Volumes:  Volumes{IOPS: 3000, ThroughputMiB: 125},
 			Backups:  BackupBucket{LockDays: 14},
-			Logs:     Logs{KeepDays: 90, ColdDays: 30},
+			Logs:     Logs{KeepDays: 90, ColdDays: 30, ArchiveMinutes: 5},
 			Cost:     Cost{MonthlyUSD: 500, AnomalyUSD: 25},
 		},
 	}

@@ -7,6 +7,7 @@ import (
 
 	"slipway.dev/slipway/components/certificates"
 	"slipway.dev/slipway/components/dns"
+	"slipway.dev/slipway/components/logging"
 	"slipway.dev/slipway/components/postgres"
 	"slipway.dev/slipway/components/traefik"
 )
@@ -49,6 +50,9 @@ type Foundation struct {
 	// Backups, when set, is a bucket for backups of the database. Nil: they are on
 	// a volume.
 	Backups *postgres.S3
+	// Archive, when set, is a bucket for copies of logs. Nil: they are on the nodes
+	// alone.
+	Archive *logging.S3
 	// Outputs are published besides those that every stack has.
 	Outputs pulumi.Map
 	// Shared, when set, is what another stack has in the cluster and this one

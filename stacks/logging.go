@@ -11,6 +11,8 @@ import (
 const (
 	// SinkFiles keeps logs on the nodes.
 	SinkFiles = "files"
+	// SinkS3 keeps them on the nodes and copies them to a bucket.
+	SinkS3 = "s3"
 	// SinkOff keeps none.
 	SinkOff = "off"
 )
@@ -22,8 +24,9 @@ func (b *builder) logs() error {
 	if b.settings.Logging.Sink == SinkOff {
 		return nil
 	}
-	_, err := logging.New(b.ctx, "logging", b.settings.loggingArgs(
-		b.foundation.Images+collectorRepository+":"+b.versions.Collector), b.foundation.Cluster)
+	args := b.settings.loggingArgs(b.foundation.Images + collectorRepository + ":" + b.versions.Collector)
+	args.S3 = b.foundation.Archive
+	_, err := logging.New(b.ctx, "logging", args, b.foundation.Cluster)
 	return err
 }
 
@@ -46,9 +49,12 @@ func (s Settings) loggingArgs(image string) logging.Args {
 	}
 }
 
-func (l Logging) check(f *faults) {
-	if sinks := []string{SinkFiles, SinkOff}; !slices.Contains(sinks, l.Sink) {
+func (l Logging) check(foundation string, f *faults) {
+	if sinks := []string{SinkFiles, SinkS3, SinkOff}; !slices.Contains(sinks, l.Sink) {
 		f.add("logging.sink", "%q is none of %s", l.Sink, strings.Join(sinks, ", "))
+	}
+	if l.Sink == SinkS3 && foundation != OnAWS {
+		f.add("logging.sink", "is %s, but with foundation %s there is no bucket; take %s", SinkS3, foundation, SinkFiles)
 	}
 }
 

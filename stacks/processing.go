@@ -78,7 +78,28 @@ func (s Settings) logProcessing() []Processing {
 		}
 		entries = append(entries, entry)
 	}
-	return entries
+	return append(entries, s.archiveProcessing(args.Classes))
+}
+
+// archiveProcessing is the copy of logs in a bucket. An erasure on a node has the
+// copies of what is there written anew.
+func (s Settings) archiveProcessing(classes []logging.Class) Processing {
+	entry := Processing{
+		What: "Copies of these log records, of all classes", Why: "Reading logs of nodes that are gone",
+		Where:   "On AWS with logging.sink s3, the bucket of logs below pods/, in the stack's region, encrypted",
+		Without: "what is left out and removed before they are stored on a node", Setting: "logging.sink, the classes' days",
+		Left: "what an erasure changes on a node is copied anew within minutes, and the copy in its place is deleted after 1 day; " +
+			"left are copies whose file is no longer on a node that is there, because the node has gone or its disk was too small: nobody of the platform may read the bucket",
+	}
+	if s.Logging.Sink != SinkS3 {
+		return entry
+	}
+	var kept []string
+	for _, class := range classes {
+		kept = append(kept, class.Name+" "+days(class.Days))
+	}
+	entry.Kept = strings.Join(kept, ", ") + ", each from when it was copied, and up to 3 days until S3 has deleted every version"
+	return entry
 }
 
 // serviceProcessing is what the service remembers.

@@ -172,11 +172,15 @@ type BackupBucket struct {
 
 // Logs describes the bucket for logs and records of traffic.
 type Logs struct {
-	// KeepDays is how long they are kept.
+	// KeepDays is how long records of traffic are kept. Logs of pods go sooner, as
+	// logging says; none of its days may exceed it.
 	KeepDays int `json:"keepDays" min:"1"`
 	// ColdDays is when they move to cheaper storage; 0 is never, otherwise at
 	// least 30 and below keepDays.
 	ColdDays int `json:"coldDays" min:"0"`
+	// ArchiveMinutes is how long a record is on its node alone before the bucket
+	// has it too, and about a minute more, where logging.sink is s3.
+	ArchiveMinutes int `json:"archiveMinutes" min:"1" max:"60"`
 }
 
 // Cost says what may be spent and who is told.

@@ -4,8 +4,10 @@ package stacks
 // when its time is over, whether or not anybody writes.
 type Logging struct {
 	// Sink is where logs are kept: "files", compressed files on each node, which
-	// are gone with the node, or "off", which collects nothing and leaves what the
-	// kubelet keeps. A change to off leaves the files that exist.
+	// are gone with the node; "s3", the same, and a copy of each in the bucket of
+	// aws.logs, for as long; or "off", which collects nothing and leaves what the
+	// kubelet keeps. A change to off leaves the files that exist, and one from s3
+	// what is in the bucket, until its time is over.
 	Sink string `json:"sink"`
 	// AccessDays is how long records of the ingress are kept, of which there is
 	// one per request.

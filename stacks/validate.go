@@ -35,7 +35,7 @@ func (s Settings) Validate() error {
 	s.checkBackups(f)
 	s.checkAPI(f)
 	s.checkMonitoring(f)
-	s.Logging.check(f)
+	s.Logging.check(s.Foundation, f)
 	s.DataProtection.check(f)
 	s.checkBenchmark(f)
 	return f.err()

@@ -114,8 +114,8 @@ func (a AWS) checkPieces(s Settings, f *faults) {
 	balancer.Nodes = map[string]pulumi.StringOutput{"all": later.ToStringOutput()}
 	f.take("aws.balancer.", balancer.Check(), "drainSeconds", "doors")
 
-	logs, backups := a.bucketArgs(name, s.Database.Backups, later)
-	f.take("aws.logs.", logs.Check(), "account", "bucket", "oldVersionDays")
+	logs, backups := a.bucketArgs(name, s, later)
+	f.take("aws.logs.", logs.Check(), "account", "bucket", "oldVersionDays", "prefixDays")
 	f.take("aws.backups.", backups.Check(), "account", "bucket", "oldVersionDays", "expireDays")
 	f.take("aws.cost.", a.costArgs(name, "stack").Check())
 	if !strings.Contains(a.Authority.Email, "@") {

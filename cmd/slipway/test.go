@@ -20,7 +20,7 @@ var suites = map[string][]string{
 	"engine": {"pulumi", "pulumi-language-go", "pulumi-resource-random", "pulumi-resource-kubernetes", "versitygw"},
 	"e2e":    {"pulumi", "kube"},
 	"lab":    {"kube"},
-	"logs":   {"collector"},
+	"logs":   {"collector", "versitygw"},
 	"dash":   nil,
 	// Only with --soak: whether the tests of the policies would notice a fault.
 	"mutation": nil,

@@ -3,7 +3,9 @@ package bucket
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
@@ -29,6 +31,10 @@ type Args struct {
 	// ExpireDays deletes objects this many days after they were written. 0 keeps
 	// them.
 	ExpireDays int
+	// PrefixDays deletes objects below a prefix sooner than ExpireDays says, in
+	// days by prefix. Each prefix ends with '/'. A change holds for what is there
+	// already, too.
+	PrefixDays map[string]int
 	// ColdDays moves objects to cheaper storage, which answers as fast but costs
 	// to read, after this many days; at least 30. 0 moves nothing.
 	ColdDays int
@@ -85,6 +91,16 @@ func (args Args) Check() error {
 	}
 	if args.ExpireDays > 0 && args.ColdDays >= args.ExpireDays {
 		fault("coldDays", "is %d, must be below expireDays = %d", args.ColdDays, args.ExpireDays)
+	}
+	for _, prefix := range slices.Sorted(maps.Keys(args.PrefixDays)) {
+		days := args.PrefixDays[prefix]
+		if !strings.HasSuffix(prefix, "/") || strings.HasPrefix(prefix, "/") || days < 1 {
+			fault("prefixDays", "has %q with %d days, must be a prefix such as logs/ with at least 1", prefix, days)
+		}
+		// The shorter of two times wins.
+		if args.ExpireDays > 0 && days > args.ExpireDays {
+			fault("expireDays", "is %d, must be at least the %d days for which %s is kept", args.ExpireDays, days, prefix)
+		}
 	}
 	if args.LockDays > 0 && args.ExpireDays > 0 && args.LockDays > args.ExpireDays {
 		fault("lockDays", "is %d, must not exceed expireDays = %d", args.LockDays, args.ExpireDays)
@@ -207,9 +223,18 @@ func (b *Bucket) ageing(ctx *pulumi.Context, name string, args Args, made *s3.Bu
 			},
 		}
 	}
+	rules := s3.BucketLifecycleConfigurationV2RuleArray{rule}
+	for _, prefix := range slices.Sorted(maps.Keys(args.PrefixDays)) {
+		rules = append(rules, s3.BucketLifecycleConfigurationV2RuleArgs{
+			Id:         pulumi.String("ageing-" + strings.ReplaceAll(strings.TrimSuffix(prefix, "/"), "/", "-")),
+			Status:     pulumi.String("Enabled"),
+			Filter:     s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String(prefix)},
+			Expiration: s3.BucketLifecycleConfigurationV2RuleExpirationArgs{Days: pulumi.Int(args.PrefixDays[prefix])},
+		})
+	}
 	after := component.Under(b, pulumi.DependsOn([]pulumi.Resource{versions}))
 	if _, err := s3.NewBucketLifecycleConfigurationV2(ctx, name+"-ageing", &s3.BucketLifecycleConfigurationV2Args{
-		Bucket: made.Bucket, Rules: s3.BucketLifecycleConfigurationV2RuleArray{rule},
+		Bucket: made.Bucket, Rules: rules,
 	}, after...); err != nil {
 		return fmt.Errorf("deciding when objects go: %w", err)
 	}

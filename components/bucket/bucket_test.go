@@ -23,6 +23,7 @@ func logs() Args {
 	return Args{
 		Bucket: "slipway-test-logs-111122223333", Account: cloudtest.Account, KeyARN: pulumi.String("arn:aws:kms:k"),
 		OldVersionDays: 7, ExpireDays: 90, ColdDays: 30, Delivery: "flow", Unprotected: true,
+		PrefixDays: map[string]int{"pods/access/": 7, "pods/system/": 14},
 	}
 }
 
@@ -68,6 +69,9 @@ func TestResolveReportsEveryFault(t *testing.T) {
 		"cold after the end":   {func(a *Args) { a.ColdDays = 40 }, []string{"coldDays: is 40, must be below expireDays = 35"}},
 		"locked after the end": {func(a *Args) { a.LockDays = 36 }, []string{"lockDays: is 36"}},
 		"negative":             {func(a *Args) { a.ExpireDays = -1 }, []string{"expireDays: "}},
+		"part too long":        {func(a *Args) { a.PrefixDays = map[string]int{"a/": 36} }, []string{"expireDays: is 35, must be at least the 36 days for which a/ is kept"}},
+		"part without end":     {func(a *Args) { a.PrefixDays = map[string]int{"a/": 0} }, []string{`prefixDays: has "a/" with 0 days`}},
+		"part of a name":       {func(a *Args) { a.PrefixDays = map[string]int{"a": 1} }, []string{`prefixDays: has "a" with 1 days`}},
 		"prefix":               {func(a *Args) { a.Delivery = "/flow" }, []string{"delivery: "}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,14 +28,14 @@ const (
 )
 
 // agents declares the DaemonSet.
-func (l *Logging) agents(ctx *pulumi.Context, p parts, config *corev1.ConfigMap) error {
+func (l *Logging) agents(ctx *pulumi.Context, p parts, config *corev1.ConfigMap, account *corev1.ServiceAccount) error {
 	_, err := appsv1.NewDaemonSet(ctx, p.name+"-agents", &appsv1.DaemonSetArgs{
 		Metadata: metav1.ObjectMetaArgs{
 			Name: pulumi.String(product), Namespace: p.namespace, Labels: component.StringMap(p.labels()),
 		},
 		Spec: appsv1.DaemonSetSpecArgs{
 			Selector: metav1.LabelSelectorArgs{MatchLabels: component.StringMap(p.selector)},
-			Template: p.pod(config), RevisionHistoryLimit: pulumi.Int(3),
+			Template: p.pod(config, account), RevisionHistoryLimit: pulumi.Int(3),
 			// Two collectors of one node would share its offsets, so the old one
 			// goes first.
 			UpdateStrategy: appsv1.DaemonSetUpdateStrategyArgs{
@@ -60,29 +60,32 @@ func security() corev1.PodSecurityContextArgs {
 	}
 }
 
-func (p parts) pod(config *corev1.ConfigMap) corev1.PodTemplateSpecArgs {
+func (p parts) pod(config *corev1.ConfigMap, account *corev1.ServiceAccount) corev1.PodTemplateSpecArgs {
 	places := inPod()
-	return corev1.PodTemplateSpecArgs{
-		Metadata: metav1.ObjectMetaArgs{Labels: component.StringMap(p.labels())},
-		Spec: corev1.PodSpecArgs{
-			AutomountServiceAccountToken: pulumi.Bool(false),
-			EnableServiceLinks:           pulumi.Bool(false),
-			// A node without a collector loses logs, however full it is.
-			PriorityClassName: pulumi.String(workload.Critical),
-			// Nodes that are kept for some pods have logs, too.
-			Tolerations:                   corev1.TolerationArray{corev1.TolerationArgs{Operator: pulumi.String("Exists")}},
-			TerminationGracePeriodSeconds: pulumi.Int(20),
-			SecurityContext:               security(),
-			Containers:                    corev1.ContainerArray{p.container(places)},
-			Volumes: corev1.VolumeArray{
-				corev1.VolumeArgs{
-					Name:      pulumi.String("configuration"),
-					ConfigMap: corev1.ConfigMapVolumeSourceArgs{Name: config.Metadata.Name()},
-				},
-				hostPath("logs", places.Logs, "Directory"),
-				hostPath("state", places.State, "DirectoryOrCreate"),
+	spec := corev1.PodSpecArgs{
+		AutomountServiceAccountToken: pulumi.Bool(false),
+		EnableServiceLinks:           pulumi.Bool(false),
+		// A node without a collector loses logs, however full it is.
+		PriorityClassName: pulumi.String(workload.Critical),
+		// Nodes that are kept for some pods have logs, too.
+		Tolerations:                   corev1.TolerationArray{corev1.TolerationArgs{Operator: pulumi.String("Exists")}},
+		TerminationGracePeriodSeconds: pulumi.Int(20),
+		SecurityContext:               security(),
+		Containers:                    corev1.ContainerArray{p.container(places)},
+		Volumes: corev1.VolumeArray{
+			corev1.VolumeArgs{
+				Name:      pulumi.String("configuration"),
+				ConfigMap: corev1.ConfigMapVolumeSourceArgs{Name: config.Metadata.Name()},
 			},
+			hostPath("logs", places.Logs, "Directory"),
+			hostPath("state", places.State, "DirectoryOrCreate"),
 		},
+	}
+	if account != nil {
+		spec.ServiceAccountName = account.Metadata.Name()
+	}
+	return corev1.PodTemplateSpecArgs{
+		Metadata: metav1.ObjectMetaArgs{Labels: component.StringMap(p.labels())}, Spec: spec,
 	}
 }
 

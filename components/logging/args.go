@@ -48,6 +48,10 @@ type Args struct {
 	MaxLineBytes int
 	// MonitoringNamespace may scrape metrics. Empty: nobody may.
 	MonitoringNamespace string
+	// S3 is a bucket that gets a copy of every file of the archive. Nil: logs are
+	// on the nodes alone. A change rolls the pods, which then copy what the nodes
+	// have; taking it away leaves what was copied.
+	S3 *S3
 }
 
 // Class is a kind of log with a time and a share of the disk of its own.
@@ -123,6 +127,9 @@ func resolve(args Args) (plan, error) {
 		if class.DiskMiB < 4 {
 			fault(path+".diskMiB", "is %d, must be at least 4", class.DiskMiB)
 		}
+	}
+	if args.S3 != nil {
+		faults = append(faults, args.S3.faults()...)
 	}
 	if rest != 1 {
 		fault("classes", "hold %d without namespaces, must be one: what no class names would be lost or be kept twice", rest)

@@ -71,6 +71,13 @@ func (p plan) configuration(places Places) (string, error) {
 			"segment_mib": min(segmentMiB, class.DiskMiB/4), "total_mib": class.DiskMiB,
 			"retention": fmt.Sprintf("%dh", 24*class.Days),
 		}
+		if s3 := p.S3; s3 != nil {
+			exporters[exporter]["segment_age"] = fmt.Sprintf("%dm", s3.Minutes)
+			exporters[exporter]["s3"] = object{
+				"bucket": s3.Bucket, "region": s3.Region, "prefix": strings.TrimSuffix(prefixInBucket, "/"),
+				"node": "${env:" + nodeVariable + "}",
+			}
+		}
 		// Nothing between reading and storing may hold a record back, a batch
 		// processor for instance: it would be acknowledged before it is stored.
 		pipelines["logs/"+class.Name] = object{

@@ -11,6 +11,9 @@
 // needs no right to ask the API server, and asks nobody else either. Prometheus
 // alone is let in, to the metrics.
 //
+// With a bucket (Args.S3) it also copies each file of the archive there, for which
+// it has a service account with a role of the cloud's, and a way out at port 443.
+//
 // # What is where
 //
 //   - The kubelet's own files hold what a program wrote, unredacted, until the
@@ -21,6 +24,11 @@
 //     whether or not anybody writes, and before its time when the class is over
 //     its share; that is logged and counted
 //     (slipway_archive_deleted_bytes_total, by reason).
+//   - The bucket, where there is one, holds a copy of each file of the archive that
+//     has ended, pods/<class>/date=<day>/hour=<hour>/<begin>-<node>.jsonl.gz, also
+//     of nodes that are gone. Each class has a prefix, so that the bucket can delete
+//     it after its own time. The collectors may write there, and neither read nor
+//     delete.
 //
 // # Nothing lost, little repeated
 //
@@ -28,6 +36,10 @@
 // archive has acknowledged what was read. A collector that is killed repeats
 // what it had not noted. One that cannot write (full disk) waits and tries again
 // for as long as it takes, and counts that (slipway_archive_failed_writes_total).
+// A bucket that is away is tried again for as long as it takes
+// (slipway_archive_failed_sends_total), while the archive is the buffer: the class's
+// share of the disk, compressed. A file is copied under one key, so the copies hold
+// every record as often as the archive does.
 // What can be lost: lines that the kubelet rotates away twice while nobody reads;
 // and, of a line longer than 16 KiB, which the runtime writes in pieces, the
 // pieces read before a kill.
@@ -37,6 +49,6 @@
 // The kubelet's log files are root's, and so is every directory that it makes
 // for a hostPath. The collector runs as user 0 without any capability, without
 // privilege escalation, on a read-only image, with the runtime's seccomp profile
-// and no way out; policies/waivers.yaml says so, and policies/settings.yaml
+// and no way out but to the bucket; policies/waivers.yaml says so, and policies/settings.yaml
 // which two paths of the node it may have.
 package logging

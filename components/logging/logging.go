@@ -75,7 +75,11 @@ func (l *Logging) build(ctx *pulumi.Context, name string, plan plan) error {
 	if _, err := component.Bound(ctx, l, name, p.namespace, load); err != nil {
 		return err
 	}
-	if err := l.agents(ctx, p, config); err != nil {
+	account, err := l.account(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err := l.agents(ctx, p, config, account); err != nil {
 		return err
 	}
 	l.Namespace = p.namespace.Elem()
@@ -100,9 +104,14 @@ func (l *Logging) config(ctx *pulumi.Context, p parts) (*corev1.ConfigMap, error
 	return made, nil
 }
 
-// policies lets Prometheus in and nothing out: the collectors ask nobody. The
-// kubelet's probes pass every policy.
+// policies lets Prometheus in, and out only what goes to a bucket: the collectors
+// ask nobody else. The kubelet's probes pass every policy.
 func (l *Logging) policies(ctx *pulumi.Context, p parts) error {
+	if p.S3 != nil {
+		if err := workload.Allow(ctx, l, p.name+"-allow-archive", p.namespace, p.selector, p.S3.sending()); err != nil {
+			return err
+		}
+	}
 	if p.MonitoringNamespace == "" {
 		return nil
 	}

@@ -37,6 +37,12 @@ func TestFaultsNameTheirPath(t *testing.T) {
 		"two rests":       {func(a *Args) { a.Classes[0].Namespaces = nil }, "classes: hold 2 without namespaces"},
 		"namespace twice": {func(a *Args) { a.Classes[1].Namespaces[0] = "slipway-ingress" }, "classes[1].namespaces[0]: slipway-ingress belongs to access already"},
 		"namespace name":  {func(a *Args) { a.Classes[1].Namespaces[0] = "*" }, `classes[1].namespaces[0]: "*" is not`},
+		"bucket":          {func(a *Args) { a.S3 = bucket(); a.S3.Bucket = "" }, `s3.bucket: is "" in region "eu-central-1"`},
+		"region":          {func(a *Args) { a.S3 = bucket(); a.S3.Region = "" }, `in region "", both must`},
+		"minutes":         {func(a *Args) { a.S3 = bucket(); a.S3.Minutes = 61 }, "s3.minutes: is 61, must be 1 to 60"},
+		"role":            {func(a *Args) { a.S3 = bucket(); a.S3.Role = nil }, "s3.role: is missing"},
+		"annotation":      {func(a *Args) { a.S3 = bucket(); a.S3.RoleAnnotation = "" }, "s3.role: is missing"},
+		"inside":          {func(a *Args) { a.S3 = bucket(); a.S3.Inside = []string{"10.0.0.0"} }, "s3.inside[0]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken := args()
@@ -46,6 +52,17 @@ func TestFaultsNameTheirPath(t *testing.T) {
 				t.Errorf("got %v, want it to say %s", err, test.want)
 			}
 		})
+	}
+}
+
+func TestFaultsAreReportedTogether(t *testing.T) {
+	broken := args()
+	broken.Image, broken.S3 = "", &S3{Inside: []string{"x"}}
+	_, err := resolve(broken)
+	for _, path := range []string{"image: ", "s3.bucket: ", "s3.minutes: ", "s3.role: ", "s3.inside[0]"} {
+		if err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s is not in %v", path, err)
+		}
 	}
 }
 

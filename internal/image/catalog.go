@@ -109,7 +109,11 @@ func migrationsSpec(checkout string) []Spec {
 func collectorSpec(checkout string) Spec {
 	spec := Spec{
 		Ref: Collector, Kind: Program, From: "collector",
-		program: &program{Path: "/collector", Entrypoint: []string{"/collector"}, User: "65532:65532"},
+		program: &program{
+			Path: "/collector", Entrypoint: []string{"/collector"}, User: "65532:65532",
+			// By which it knows the bucket that logs are copied to.
+			Certificates: true,
+		},
 	}
 	tag, err := source.Tag(filepath.Join(checkout, collectorDir))
 	if err != nil {

@@ -2,28 +2,20 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	_ "gocloud.dev/blob/s3blob" // s3:// backends
+
+	"slipway.dev/slipway/tests/harness"
 )
 
-// server is an S3 server that keeps its objects in a directory. It can be
-// killed and started again, with what it held.
+// server is an S3 server that can be killed and started again.
 type server struct {
-	t       *testing.T
-	program string
-	port    int
-	dir     string
-	cmd     *exec.Cmd
+	t *testing.T
+	*harness.S3
 }
 
 // findServer builds the server once, when the first test wants it.
@@ -35,71 +27,29 @@ func newServer(t *testing.T) *server {
 	t.Helper()
 	program, err := findServer()
 	require.NoError(t, err)
-	g := &server{t: t, program: program, port: freePort(t), dir: t.TempDir()}
-	require.NoError(t, os.MkdirAll(filepath.Join(g.dir, "objects", bucket), 0o700))
-	require.NoError(t, os.MkdirAll(filepath.Join(g.dir, "attributes"), 0o700))
-	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "slipway", "AWS_SECRET_ACCESS_KEY": "correct horse", "AWS_REGION": "us-east-1",
-		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
-	} {
+	made, err := harness.NewS3(program, t.TempDir(), bucket, testWriter{t})
+	require.NoError(t, err)
+	for name, value := range made.Environment() {
 		t.Setenv(name, value)
 	}
+	g := &server{t, made}
 	g.start()
 	t.Cleanup(g.stop)
 	return g
 }
 
-// freePort chooses a port once, so that the server comes back where its clients
-// look for it. It is below those that the kernel hands out: one of those could be
-// another program's while the server is away.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 15000 + rand.IntN(15000)
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			require.NoError(t, listener.Close())
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
-}
-
-func (g *server) host() string { return fmt.Sprintf("127.0.0.1:%d", g.port) }
-
 // address is the backend's, as PULUMI_BACKEND_URL has it.
 func (g *server) address() string {
-	query := url.Values{"region": {"us-east-1"}, "endpoint": {"http://" + g.host()}, "disableSSL": {"true"}, "s3ForcePathStyle": {"true"}}
+	query := url.Values{"region": {"us-east-1"}, "endpoint": {"http://" + g.Host()}, "disableSSL": {"true"}, "s3ForcePathStyle": {"true"}}
 	return "s3://" + bucket + "?" + query.Encode()
 }
 
 func (g *server) start() {
 	g.t.Helper()
-	// The sidecar holds what other file systems would keep in attributes of
-	// files, which not every one has.
-	g.cmd = exec.Command(g.program, "--access", "slipway", "--secret", "correct horse", "--port", g.host(), "--quiet",
-		"posix", "--sidecar", filepath.Join(g.dir, "attributes"), filepath.Join(g.dir, "objects"))
-	g.cmd.Stdout, g.cmd.Stderr = testWriter{g.t}, testWriter{g.t}
-	require.NoError(g.t, g.cmd.Start())
-	eventually(g.t, "the S3 server to listen", func() bool {
-		connection, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", g.host())
-		if err == nil {
-			_ = connection.Close()
-		}
-		return err == nil
-	})
+	require.NoError(g.t, g.Start(context.Background()))
 }
 
-// stop kills it, so that what it was doing is cut off.
-func (g *server) stop() {
-	if g.cmd == nil {
-		return
-	}
-	_ = g.cmd.Process.Kill()
-	_ = g.cmd.Wait()
-	g.cmd = nil
-}
+func (g *server) stop() { g.Stop() }
 
 // onEveryBackend runs a test on a directory and on S3.
 func onEveryBackend(t *testing.T, test func(t *testing.T, newShop func(t *testing.T) *shop)) {

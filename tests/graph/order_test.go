@@ -66,6 +66,8 @@ func order(t *testing.T, stack, nat string) {
 		{"kubernetes:cert-manager.io/v1:ClusterIssuer certificates-acme-production", "aws:route53/zone:Zone zones-public"},
 		{"kubernetes:core/v1:ServiceAccount certificates-controller-account", "aws:iam/rolePolicy:RolePolicy identity-certificates-policy"},
 		{"kubernetes:core/v1:ServiceAccount postgres-repository-account", "aws:iam/rolePolicy:RolePolicy identity-backups-policy"},
+		{"kubernetes:core/v1:ServiceAccount logging-account", "aws:iam/rolePolicy:RolePolicy identity-logs-policy"},
+		{"kubernetes:apps/v1:DaemonSet logging-agents", "kubernetes:core/v1:ServiceAccount logging-account"},
 		{"kubernetes:snapshot.storage.k8s.io/v1:VolumeSnapshotClass storage-snapshots", "aws:eks/addon:Addon cluster-addon-snapshot-controller"},
 	} {
 		if !reaches(needs, test.from, test.to, map[string]bool{}) {

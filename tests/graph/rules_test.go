@@ -143,7 +143,7 @@ var awsTokens = map[string]string{
 	"logs": "slipway:bucket:Bucket", "backups": "slipway:bucket:Bucket",
 	"key-secrets": "slipway:key:Key", "key-volumes": "slipway:key:Key", "key-store": "slipway:key:Key", "key-signing": "slipway:key:Key",
 	"benchmark":        "slipway:benchmark:Benchmark",
-	"identity-backups": "slipway:identity:Identity", "identity-certificates": "slipway:identity:Identity",
+	"identity-backups": "slipway:identity:Identity", "identity-certificates": "slipway:identity:Identity", "identity-logs": "slipway:identity:Identity",
 	"cluster-addon-vpc-cni": "slipway:identity:Identity", "cluster-addon-aws-ebs-csi-driver": "slipway:identity:Identity",
 }
 

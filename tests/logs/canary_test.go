@@ -91,9 +91,9 @@ func stream() *cri {
 const last = "the last line"
 
 // found are the kinds of canaries whose mark was stored, with a place each.
-func found(n *node) map[string]string {
+func found(stored map[string][]byte) map[string]string {
 	kinds := map[string]string{}
-	for file, content := range n.stored() {
+	for file, content := range stored {
 		for _, canary := range canaries {
 			for _, form := range forms(canary.mark) {
 				if bytes.Contains(content, []byte(form)) {
@@ -123,6 +123,14 @@ func forms(text string) []string {
 func collected(t *testing.T, profile logging.Profile) *node {
 	t.Helper()
 	n := newNode(t, profile)
+	n.collect()
+	return n
+}
+
+// collect has the stream collected, and ends the collector.
+func (n *node) collect() {
+	t := n.t
+	t.Helper()
 	c := stream()
 	require.Greater(t, c.out.Len(), 1<<20, "the stream is to be of a million bytes")
 	c.appendTo(t, filepath.Join(n.container("slipway-ingress", "traefik-abcde", "traefik"), "0.log"))
@@ -131,12 +139,11 @@ func collected(t *testing.T, profile logging.Profile) *node {
 		return slices.ContainsFunc(records, func(r record) bool { return r.Body == last })
 	})
 	n.stop()
-	return n
 }
 
 func TestNothingPersonalIsStored(t *testing.T) {
 	n := collected(t, logging.Standard)
-	for kind, file := range found(n) {
+	for kind, file := range found(n.stored()) {
 		t.Errorf("%s is stored in %s", kind, file)
 	}
 	records := n.records()
@@ -152,7 +159,7 @@ func TestNothingPersonalIsStored(t *testing.T) {
 // The control: the same stream, the same search, nothing removed.
 func TestWithoutTheProfileEverythingIsFound(t *testing.T) {
 	n := collected(t, logging.Off)
-	kinds := found(n)
+	kinds := found(n.stored())
 	for _, canary := range canaries {
 		if kinds[canary.kind] == "" {
 			t.Errorf("%s is not found where it was stored as written: the search cannot find it", canary.kind)

@@ -38,8 +38,10 @@ type node struct {
 	dir    string
 	places logging.Places
 	config string
-	cmd    *exec.Cmd
-	said   *os.File
+	// env is added to the collector's environment.
+	env  []string
+	cmd  *exec.Cmd
+	said *os.File
 }
 
 // classes are those of the collectors here.
@@ -50,11 +52,16 @@ var classes = []logging.Class{
 
 func newNode(t *testing.T, profile logging.Profile) *node {
 	t.Helper()
+	return newNodeOf(t, logging.Args{Image: "none", Profile: profile, Classes: classes})
+}
+
+func newNodeOf(t *testing.T, args logging.Args) *node {
+	t.Helper()
 	dir := t.TempDir()
 	n := &node{t: t, dir: dir, config: filepath.Join(dir, "collector.yaml"), places: logging.Places{
 		Logs: filepath.Join(dir, "pods"), State: filepath.Join(dir, "state"), Health: free(t), Metrics: free(t),
 	}}
-	text, err := logging.Configuration(logging.Args{Image: "none", Profile: profile, Classes: classes}, n.places)
+	text, err := logging.Configuration(args, n.places)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(n.config, []byte(text), 0o600))
 	n.said, err = os.Create(filepath.Join(dir, "said"))
@@ -75,24 +82,24 @@ func free(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// program is the pinned collector, which `slipway test logs` has built.
-func program(t *testing.T) string {
+// program is a pinned program, which `slipway test logs` has built.
+func program(t *testing.T, name string) string {
 	t.Helper()
 	checkout, err := harness.Checkout()
 	require.NoError(t, err)
 	tools, err := toolchain.Open(checkout)
 	require.NoError(t, err)
-	path, err := tools.Path("collector")
-	require.NoError(t, err, "run it as `slipway test logs`, which builds the collector")
+	path, err := tools.Path(name)
+	require.NoError(t, err, "run it as `slipway test logs`, which builds it")
 	return path
 }
 
 // start runs a collector and waits for nothing.
 func (n *node) start() {
 	n.t.Helper()
-	path := program(n.t)
+	path := program(n.t, "collector")
 	n.cmd = exec.Command(path, "--config="+n.config, "--feature-gates="+logging.Gates)
-	n.cmd.Env = append(os.Environ(), "NODE_NAME=node-1", "GOMEMLIMIT=64MiB")
+	n.cmd.Env = append(append(os.Environ(), "NODE_NAME=node-1", "GOMEMLIMIT=64MiB"), n.env...)
 	n.cmd.Stdout, n.cmd.Stderr = n.said, n.said
 	require.NoError(n.t, n.cmd.Start())
 }
@@ -138,15 +145,23 @@ func (n *node) records() []record {
 	slices.Sort(files)
 	for _, file := range files {
 		class, _, _ := strings.Cut(filepath.Base(file), "-")
-		lines := bufio.NewScanner(bytes.NewReader(wholeLines(inflated(n.t, file))))
-		lines.Buffer(nil, 16<<20)
-		for lines.Scan() {
-			one := record{class: class}
-			require.NoError(n.t, json.Unmarshal(lines.Bytes(), &one), "%s: %.200s", file, lines.Bytes())
-			all = append(all, one)
-		}
-		require.NoError(n.t, lines.Err())
+		all = append(all, parsed(n.t, file, class)...)
 	}
+	return all
+}
+
+// parsed are the records of a file of the archive, or of a copy of one.
+func parsed(t *testing.T, file, class string) []record {
+	t.Helper()
+	var all []record
+	lines := bufio.NewScanner(bytes.NewReader(wholeLines(inflated(t, file))))
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		one := record{class: class}
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &one), "%s: %.200s", file, lines.Bytes())
+		all = append(all, one)
+	}
+	require.NoError(t, lines.Err())
 	return all
 }
 
@@ -180,11 +195,17 @@ func inflated(t *testing.T, file string) []byte {
 // await waits until the archive holds what enough accepts.
 func (n *node) await(what string, enough func([]record) bool) []record {
 	n.t.Helper()
+	return n.awaitIn(what, n.records, enough)
+}
+
+// awaitIn waits until what is found somewhere is enough.
+func (n *node) awaitIn(what string, look func() []record, enough func([]record) bool) []record {
+	n.t.Helper()
 	ctx, cancel := context.WithTimeout(n.t.Context(), patience)
 	defer cancel()
 	var got []record
 	err := harness.Eventually(ctx, 100*time.Millisecond, func(context.Context) error {
-		if got = n.records(); !enough(got) {
+		if got = look(); !enough(got) {
 			return fmt.Errorf("%s: there are %d records", what, len(got))
 		}
 		return nil

@@ -42,7 +42,7 @@ func TestCountersAreCalledAsRulesCallThem(t *testing.T) {
 	for _, alert := range rules.Alerts(o) {
 		want(alert.Expr)
 	}
-	require.Len(t, wanted, 4, "%v", wanted)
+	require.Len(t, wanted, 5, "%v", wanted)
 	for _, board := range dashboards.All(o) {
 		for _, expr := range board.Expressions() {
 			want(expr)

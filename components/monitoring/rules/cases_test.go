@@ -339,6 +339,8 @@ func logCases() []example {
 		{"CollectorDown", "the node itself is away", silent, "15m", "", []string{ready + "0x60", `up{job="collector",node="n"} => 0x60`}},
 		{"LogsNotStored", "every try fails", fires, "20m", "", []string{`slipway_archive_failed_writes_total` + archive + "0x10 0+1x60"}},
 		{"LogsNotStored", "one try failed", silent, "16m", "", []string{`slipway_archive_failed_writes_total` + archive + "0x10 1x60"}},
+		{"LogsNotArchived", "every try fails", fires, "40m", "", []string{`slipway_archive_failed_sends_total` + archive + "0x10 0+1x60"}},
+		{"LogsNotArchived", "the bucket was away for ten minutes", silent, "25m", "", []string{`slipway_archive_failed_sends_total` + archive + "0x10 0+1x10 10x60"}},
 		{"LogsRefused", "records are refused", fires, "10m", "", []string{`otelcol_receiver_refused_log_records_total` + read + "0x10 100x60"}},
 		{"LogsRefused", "records fail", fires, "10m", "", []string{`otelcol_receiver_failed_log_records_total` + read + "0x10 100x60"}},
 		{"LogsRefused", "long ago", silent, "30m", "", []string{

@@ -34,6 +34,14 @@ up{job="%s"} == 1`, JobState, JobCollector),
 			Description: "The collector tries again and waits meanwhile. Lines are lost when the kubelet has rotated a container's log twice.",
 		},
 		{
+			// The archive on the node is the buffer, so a short absence is nobody's
+			// business. Without a bucket the counter stays at 0.
+			Name: "LogsNotArchived", Severity: Warning, For: 20 * time.Minute,
+			Expr:        grows("slipway_archive_failed_sends_total", "", "5m"),
+			Summary:     "Logs of class {{ $labels.class }} on node {{ $labels.node }} cannot be copied to the bucket",
+			Description: "They stay on the node, and are copied when the bucket answers. Lost is what the node deletes before, for age or lack of room, or takes along when it goes.",
+		},
+		{
 			Name: "LogsRefused", Severity: Warning,
 			Expr: either(grows("otelcol_receiver_refused_log_records_total", "", "15m"),
 				grows("otelcol_receiver_failed_log_records_total", "", "15m")),

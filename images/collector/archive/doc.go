@@ -19,6 +19,12 @@
 // beside a collector that goes on writing; held.go says how the two are kept
 // apart.
 //
+// Where there is a bucket, each segment that has ended is copied there, the
+// oldest first, and noted as copied by its permissions (copies.go). Until then it
+// is the buffer: a bucket that is away loses nothing while the class has room. A
+// segment has one key, so what is copied again, after a kill or an erasure, takes
+// the place of what was there.
+//
 // An exporter of its own, because the file exporter deletes old files only when
 // it begins a new one: on a quiet day nothing would end in time.
 package archive

@@ -38,6 +38,9 @@ type Config struct {
 	Retention time.Duration `mapstructure:"retention"`
 	// SweepInterval is how often old segments are looked for. Default: 1m.
 	SweepInterval time.Duration `mapstructure:"sweep_interval"`
+	// S3 is a bucket that gets a copy of each segment which has ended. Left out:
+	// segments are here alone.
+	S3 *S3Config `mapstructure:"s3"`
 }
 
 var className = regexp.MustCompile(`^[a-z]+$`)
@@ -64,6 +67,9 @@ func (c *Config) Validate() error {
 	if c.Retention <= c.SegmentAge {
 		fault("retention is %v, must exceed segment_age, %v", c.Retention, c.SegmentAge)
 	}
+	if c.S3 != nil {
+		faults = append(faults, c.S3.check())
+	}
 	return errors.Join(faults...)
 }
 
@@ -78,7 +84,7 @@ func NewFactory() exporter.Factory {
 	)
 }
 
-func create(_ context.Context, set exporter.Settings, config component.Config) (exporter.Logs, error) {
+func create(ctx context.Context, set exporter.Settings, config component.Config) (exporter.Logs, error) {
 	c, ok := config.(*Config)
 	if !ok {
 		return nil, fmt.Errorf("archive: configuration is a %T", config)
@@ -98,12 +104,22 @@ func create(_ context.Context, set exporter.Settings, config component.Config) (
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
+	sent, err := meter.Int64Counter("slipway_archive_sent", metric.WithUnit("By"), metric.WithDescription("Bytes of segments copied to the bucket"))
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	unsent, err := meter.Int64Counter("slipway_archive_failed_sends",
+		metric.WithDescription("Attempts to copy a segment to the bucket that failed; each is made again"))
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
 	class := attribute.String("class", c.Class)
 	because := func(reason string) metric.MeasurementOption {
 		return metric.WithAttributes(class, attribute.String("reason", reason))
 	}
 	// A counter that appears with its first event shows no increase for it.
 	failed.Add(context.Background(), 0, metric.WithAttributes(class))
+	unsent.Add(context.Background(), 0, metric.WithAttributes(class))
 	for _, reason := range []string{byAge, bySize} {
 		deleted.Add(context.Background(), 0, because(reason))
 	}
@@ -121,50 +137,92 @@ func create(_ context.Context, set exporter.Settings, config component.Config) (
 			}
 		},
 	}
+	if c.S3 != nil {
+		to, err := openBucket(ctx, *c.S3)
+		if err != nil {
+			return nil, err
+		}
+		e.copier = &copier{
+			store: e.store, put: to.put, prefix: c.S3.Prefix, node: c.S3.Node,
+			sent:   func(bytes int64) { sent.Add(context.Background(), bytes, metric.WithAttributes(class)) },
+			failed: func() { unsent.Add(context.Background(), 1, metric.WithAttributes(class)) },
+		}
+	}
 	return e, nil
 }
 
 // archive is the exporter.
 type archive struct {
-	store  *store
+	store *store
+	// copier is nil where segments are on the node alone.
+	copier *copier
 	every  time.Duration
 	logger *zap.Logger
 	count  func(bytes int)
 	failed func()
-	stop   chan struct{}
+	stop   context.CancelFunc
 	done   sync.WaitGroup
 }
 
-// Start opens the store and begins sweeping.
+// lastTime is how long a collector that is ended goes on copying a class. What
+// remains is copied by the next one. There are some classes, one after the other,
+// and a kubelet kills what takes long.
+const lastTime = 3 * time.Second
+
+// Start opens the store and begins sweeping and copying.
 func (a *archive) Start(context.Context, component.Host) error {
 	if err := a.store.open(); err != nil {
 		return err
 	}
-	a.stop = make(chan struct{})
+	var running context.Context
+	running, a.stop = context.WithCancel(context.Background())
 	a.done.Go(func() {
 		ticker := time.NewTicker(a.every)
 		defer ticker.Stop()
 		for {
-			if err := a.store.sweep(); err != nil {
-				a.logger.Error("Sweeping the archive failed; it is tried again", zap.Error(err))
-			}
+			a.sweep()
 			select {
-			case <-a.stop:
+			case <-running.Done():
 				return
 			case <-ticker.C:
 			}
 		}
 	})
+	if a.copier != nil {
+		// Beside the sweeps: a bucket that is away may take a minute to say so.
+		a.done.Go(func() { a.copier.run(running, a.every, a.notCopied) })
+	}
 	return nil
 }
 
-// Shutdown ends the open segment.
-func (a *archive) Shutdown(context.Context) error {
-	if a.stop != nil {
-		close(a.stop)
-		a.done.Wait()
+func (a *archive) sweep() {
+	if err := a.store.sweep(); err != nil {
+		a.logger.Error("Sweeping the archive failed; it is tried again", zap.Error(err))
 	}
-	return a.store.close()
+}
+
+func (a *archive) notCopied(err error) {
+	a.logger.Warn("Copying the archive to the bucket failed; it is tried again", zap.Error(err))
+}
+
+// Shutdown ends the open segment, and copies it where there is a bucket: the node
+// may be about to go.
+func (a *archive) Shutdown(ctx context.Context) error {
+	if a.stop == nil {
+		return a.store.close()
+	}
+	a.stop()
+	a.done.Wait()
+	err := a.store.close()
+	if a.copier != nil {
+		a.sweep()
+		ctx, cancel := context.WithTimeout(ctx, lastTime)
+		defer cancel()
+		if err := a.copier.copy(ctx); err != nil {
+			a.notCopied(err)
+		}
+	}
+	return err
 }
 
 // Capabilities says that records are only read.

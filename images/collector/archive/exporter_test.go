@@ -25,6 +25,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"total_mib is 15":                   func(c *Config) { c.TotalMiB = 15 },
 		"segment_age and sweep_interval":    func(c *Config) { c.SweepInterval = 0 },
 		"retention is 1h0m0s, must exceed ": func(c *Config) { c.Retention = time.Hour },
+		"s3.node is missing":                func(c *Config) { c.S3 = &S3Config{Bucket: "b", Region: "r", Prefix: "p"} },
 	} {
 		config := good()
 		spoil(config)

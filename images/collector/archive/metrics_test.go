@@ -79,6 +79,7 @@ func TestLossIsCounted(t *testing.T) {
 	w := newWatched(t, dir)
 	want := map[string]int64{
 		"slipway_archive_deleted age": 0, "slipway_archive_deleted size": 0, "slipway_archive_failed_writes ": 0,
+		"slipway_archive_failed_sends ": 0,
 	}
 	if got := w.counts(); !maps.Equal(got, want) {
 		t.Errorf("counted at first is %v, want %v", got, want)
