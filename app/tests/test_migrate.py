@@ -171,8 +171,18 @@ async def test_what_a_rollback_is_told(empty: Server) -> None:
     await migrate.run(settings, "expand", chain)
     await migrate.run(settings, "contract", chain)
     answer = run(
-        [str(empty.bin / "psql"), *empty.address(), "-d", DATABASE]
-        + ["-At", "-F|", "-v", "ON_ERROR_STOP=1", "-c", query[1]]
+        [
+            str(empty.bin / "psql"),
+            *empty.address(),
+            "-d",
+            DATABASE,
+            "-At",
+            "-F|",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            query[1],
+        ]
     ).stdout
     assert answer == (asking / "testdata" / "contracted.txt").read_text()
 

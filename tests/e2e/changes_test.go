@@ -107,7 +107,7 @@ func object(kind, namespace, field string) func(*testing.T, context.Context) (st
 }
 
 func strictTransport(_ *testing.T, ctx context.Context) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, live.URL+"/healthz/ready", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, live.URL+"/v1/items?limit=1", nil)
 	if err != nil {
 		return "", err
 	}
