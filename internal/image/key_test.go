@@ -79,7 +79,7 @@ func TestOnlyWhatChangedIsRebuilt(t *testing.T) {
 			if err := b.Refresh(); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{API, Postgres, PgBouncer, Monitoring, Benchmark, busybox, coredns, traefik, controller, webhook, injector}},
+		}, []string{API, Collector, Postgres, PgBouncer, Monitoring, Benchmark, busybox, coredns, traefik, controller, webhook, injector}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkout, tools := sample(t), toolbox(t)

@@ -110,6 +110,7 @@ func (s *Stack) Apply(ctx context.Context, out io.Writer, how Updating) error {
 	if recorded == (history.Agent{}) {
 		recorded = s.Agent(ctx)
 	}
+	ran := recorded
 	recorded.By = ranBy(os.Getenv)
 	args := s.configured("up", "--yes", "--skip-preview", "--suppress-outputs", "--non-interactive", "--exec-agent", recorded.String())
 	if how.Refresh {
@@ -130,7 +131,7 @@ func (s *Stack) Apply(ctx context.Context, out io.Writer, how Updating) error {
 	if how.Agent == (history.Agent{}) {
 		// Only a later rollback would be slower without it.
 		compile := func(ctx context.Context, target string) error { return s.compile(ctx, target, out) }
-		if err := s.keepProgram(ctx, recorded, compile); err != nil {
+		if err := s.keepProgram(ctx, ran, compile); err != nil {
 			fmt.Fprintln(out, "warning:", err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -23,6 +24,7 @@ func TestRollbackAndForwardAgain(t *testing.T) {
 	s := newShop(t)
 	first := s.release("one", sign, password)
 	before := s.outputs()
+	assert.FileExists(t, filepath.Join(s.dir, ".slipway", "programs", first, "program"), "going back would have to compile")
 
 	s.greet("good evening")
 	s.release("two", sign2, password, item{Kind: "pet", Name: "lamp"})
