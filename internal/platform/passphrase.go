@@ -17,6 +17,8 @@ import (
 var ErrNoPassphrase = errors.New("the passphrase that opens the stack's secrets is not there")
 
 // Pulumi's variables for a passphrase, of which the first wins.
+//
+//nolint:gosec // names, not what they hold
 const (
 	passphraseVariable     = "PULUMI_CONFIG_PASSPHRASE"
 	passphraseFileVariable = "PULUMI_CONFIG_PASSPHRASE_FILE"

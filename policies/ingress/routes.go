@@ -148,7 +148,7 @@ func routes() []*rule.Rule {
     r.?match.orValue("").contains("Host(") && !r.?match.orValue("").contains("HostRegexp("))`},
 			Example: rule.Example{Resource: legacy, Unknown: "spec.rules[0].host", Set: map[string]any{"spec.rules[0].host": "*.slipway.test", "spec.tls[0].hosts[0]": "*.slipway.test"},
 				Also: map[string]map[string]any{
-					zones: {`data["db.slipway.test"]`: "$ORIGIN slipway.test.\nweb 60 IN A 203.0.113.7\n* 60 IN A 203.0.113.7\n"}, "Certificate/shop/old": {"spec.dnsNames": []any{"*.slipway.test"}}}},
+					zones: {`data["db.slipway.test"]`: "$ORIGIN slipway.test.\nweb 60 IN A 203.0.113.7\n* 60 IN A 203.0.113.7\n"}, "Certificate/shop/old": {"spec.dnsNames": []any{"*.slipway.test"}}}}, //nolint:gosec // an example, with no secret in it
 		},
 		{
 			ID: "unique-host-and-path", Title: "No two Ingresses or routes claim the same host and path",

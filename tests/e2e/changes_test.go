@@ -115,7 +115,7 @@ func strictTransport(_ *testing.T, ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	age, _, _ := strings.Cut(strings.TrimPrefix(res.Header.Get("Strict-Transport-Security"), "max-age="), ";")
 	return age, nil
 }

@@ -22,19 +22,19 @@ type Histogram struct {
 // bucket is where a number of microseconds is counted.
 func bucket(value uint64) int {
 	shift := max(bits.Len64(value)-precision-1, 0)
-	return shift<<precision + int(value>>shift)
+	return shift<<precision + int(value>>shift) //nolint:gosec // of precision bits and one
 }
 
 // last is the largest number of microseconds that a bucket counts.
 func last(bucket int) uint64 {
 	shift := max(bucket>>precision-1, 0)
-	return uint64(bucket-shift<<precision+1)<<shift - 1
+	return uint64(bucket-shift<<precision+1)<<shift - 1 //nolint:gosec // of a bucket that counted something
 }
 
 // Add counts one duration. One below zero is none.
 func (h *Histogram) Add(d time.Duration) {
 	d = max(d, 0)
-	at := bucket(uint64(d.Microseconds()))
+	at := bucket(uint64(d.Microseconds())) //nolint:gosec // not below zero
 	if missing := at + 1 - len(h.counts); missing > 0 {
 		h.counts = append(h.counts, make([]int, missing)...)
 	}
@@ -71,7 +71,7 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	seen := 0
 	for at, count := range h.counts {
 		if seen += count; seen >= rank {
-			return min(time.Duration(last(at))*time.Microsecond+time.Microsecond-1, h.max)
+			return min(time.Duration(last(at))*time.Microsecond+time.Microsecond-1, h.max) //nolint:gosec // at most twice a duration
 		}
 	}
 	return h.max
