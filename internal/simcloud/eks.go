@@ -54,6 +54,8 @@ func eksKinds() []*kind {
 				{path: "encryptionConfig.provider.keyArn", token: kmsKey, by: "arn", code: "InvalidParameterException", loose: true},
 			},
 			check: checkCluster, create: createCluster, update: updateCluster, remove: removeCluster,
+			// AWS promises no times. Its roadmap speaks of 15 minutes on average for a
+			// cluster (aws/containers-roadmap#1227, 2021); all times here are of that order.
 			creating: 800 * time.Second, updating: 480 * time.Second, deleting: 480 * time.Second,
 		},
 		{
