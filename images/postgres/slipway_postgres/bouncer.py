@@ -94,8 +94,8 @@ class Pooler(Collector):
             password=password(self.credentials, USER),
             # Encrypted where the pooler demands it. Nobody is between the two.
             sslmode="prefer",
-            # Nobody asks for a certificate of the client. libpq looks for one in the user's home all
-            # the same, and a home that it may not enter is an error.
+            # Nobody asks for a certificate of the client. libpq looks for one in the user's home
+            # all the same, and a home that it may not enter is an error.
             sslcert="/dev/null/none",
             connect_timeout=3,
             autocommit=True,

@@ -10,11 +10,23 @@ let round = 0;
 let asking = null;
 let timer = null;
 
+// reach fetches, and once more where that fails: a browser drops what is under
+// way, the loopback's too, when a network comes or goes on its machine.
+const reach = async (path, signal) => {
+  try {
+    return await fetch(path, { signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return fetch(path, { signal });
+  }
+};
+
 // ask fetches JSON. What it throws is for people.
 const ask = async (path, signal) => {
   let response;
   try {
-    response = await fetch(path, { signal });
+    response = await reach(path, signal);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Error("slipway dash does not answer any more: was it stopped? Start it again and reload this page.");
