@@ -14,6 +14,6 @@ var colours = []string{"blue", "green"}
 // drawn is how many changes the platform goes through, and everyFew after how
 // many of them it is rolled back.
 const (
-	drawn    = 2
-	everyFew = 2
+	drawn    = 1
+	everyFew = 1
 )
