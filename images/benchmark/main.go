@@ -119,7 +119,7 @@ func answers(ctx context.Context, items *load.Items, limit time.Duration) error 
 			return nil
 		}
 		// What ends the waiting says less than what was waited for.
-		if last == nil || ctx.Err() == nil {
+		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
 			last = err
 		}
 		select {

@@ -48,7 +48,7 @@ func benchmark(ctx context.Context, t *testing.T, s *service, args ...string) ou
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked.answering, asked.warming = time.Second, 100*time.Millisecond
+	asked.answering, asked.warming = 4*time.Second, 100*time.Millisecond
 	o := outcome{code: perform(ctx, asked, &out, &log), out: out.String(), log: log.String()}
 	raw, err := os.ReadFile(report)
 	if err == nil {
