@@ -138,6 +138,18 @@ func (o Object) Name() string { return path.Base(o.Key) }
 
 // List returns the objects directly in dir, sorted by name.
 func (b *Backend) List(ctx context.Context, dir string) ([]Object, error) {
+	const tries = 20
+	for try := 1; ; try++ {
+		objects, err := b.list(ctx, dir)
+		// One file that goes while a directory is read, such as a lock that is
+		// released, fails the reading of all.
+		if gcerrors.Code(err) != gcerrors.NotFound || try == tries {
+			return objects, err
+		}
+	}
+}
+
+func (b *Backend) list(ctx context.Context, dir string) ([]Object, error) {
 	// S3 gives a thousand at a time. A directory is walked anew for each page,
 	// so it is taken in few; the size is also what gocloud allocates up front.
 	size := 1000

@@ -64,3 +64,37 @@ func TestAStateThatWasCutShortNamesItsCopies(t *testing.T) {
 	_, err := stack.Checkpoint(t.Context())
 	require.ErrorIs(t, err, ErrNotFound)
 }
+
+// What goes while its directory is read, as locks do, does not hide the rest.
+func TestListingWhileFilesGo(t *testing.T) {
+	dir := t.TempDir()
+	stack := open(t, dir)
+	require.NoError(t, stack.Write(t.Context(), "locks/stays.json", []byte("{}")))
+	ended, stop := make(chan error, 1), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			default:
+			}
+			goes := filepath.Join(dir, "locks", "goes.json")
+			if err := os.WriteFile(goes, nil, 0o600); err != nil {
+				ended <- err
+				return
+			}
+			if err := os.Remove(goes); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	for range 2000 {
+		objects, err := stack.List(t.Context(), "locks")
+		require.NoError(t, err)
+		require.Contains(t, objects, Object{Key: "locks/stays.json", Size: 2})
+	}
+	close(stop)
+	require.NoError(t, <-ended)
+}
