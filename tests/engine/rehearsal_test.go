@@ -86,8 +86,9 @@ func TestEveryCloudStackHasARelease(t *testing.T) {
 }
 
 // renewed are what takes effect by being replaced, the next one made before the
-// former goes: Jobs run once, and Prometheus's configuration is immutable.
-var renewed = []string{"kubernetes:batch/v1:Job ", "kubernetes:core/v1:ConfigMap monitoring-config"}
+// former goes: Jobs run once, and the configurations of Prometheus and of the log
+// collectors are immutable.
+var renewed = []string{"kubernetes:batch/v1:Job ", "kubernetes:core/v1:ConfigMap monitoring-config", "kubernetes:core/v1:ConfigMap logging-configuration"}
 
 // TestUpgrade previews the program against the state that each release left
 // behind. Nothing but what is renewed may be replaced.
