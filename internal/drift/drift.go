@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"slipway.dev/slipway/internal/backend"
 	"slipway.dev/slipway/internal/checkpoint"
 	"slipway.dev/slipway/internal/guard"
 	"slipway.dev/slipway/internal/history"
 	"slipway.dev/slipway/internal/platform"
+	"slipway.dev/slipway/internal/proposal"
 )
 
 // Errors of looking for drift and of bringing it back.
@@ -25,6 +25,8 @@ var (
 	ErrProgram = errors.New("this checkout is not what the stack runs")
 	// ErrPolicy is returned when a mandatory policy forbids it.
 	ErrPolicy = errors.New("a policy forbids it")
+	// ErrEngine is returned when the engine itself refuses.
+	ErrEngine = errors.New("the engine refuses it")
 )
 
 // Look asks the providers what exists, and changes nothing.
@@ -34,11 +36,7 @@ func Look(ctx context.Context, stack *platform.Stack, out io.Writer) (*Report, e
 		return nil, err
 	}
 	if len(p.Problems) > 0 {
-		lines := make([]string, len(p.Problems))
-		for i, problem := range p.Problems {
-			lines[i] = "  " + strings.TrimPrefix(checkpoint.Name(problem.URN)+": ", ": ") + problem.Message
-		}
-		return nil, fmt.Errorf("%w:\n%s", ErrProviders, strings.Join(lines, "\n"))
+		return nil, fmt.Errorf("%w:\n%s", ErrProviders, proposal.Lines(p.Problems))
 	}
 	return Classify(p), nil
 }
@@ -68,18 +66,14 @@ func Fix(ctx context.Context, stack *platform.Stack, policies []string, out io.W
 	if err != nil {
 		return err
 	}
-	var lines []string
-	for _, l := range p.Losses(guard.FromState(state)) {
-		lines = append(lines, "  "+l.String())
+	if losses := p.Losses(guard.FromState(state)); len(losses) > 0 {
+		return fmt.Errorf("bringing drift back: %w:\n%s\nbring these back by hand", ErrData, proposal.Lines(losses))
 	}
-	if len(lines) > 0 {
-		return fmt.Errorf("bringing drift back: %w:\n%s\nbring these back by hand", ErrData, strings.Join(lines, "\n"))
+	if findings := p.Mandatory(); len(findings) > 0 {
+		return fmt.Errorf("bringing drift back: %w:\n%s\nmend the program and run `slipway up`", ErrPolicy, proposal.Lines(findings))
 	}
-	for _, f := range p.Mandatory() {
-		lines = append(lines, fmt.Sprintf("  %s: %s: %s", checkpoint.Name(f.URN), f.Policy, f.Message))
-	}
-	if len(lines) > 0 {
-		return fmt.Errorf("bringing drift back: %w:\n%s\nmend the program and run `slipway up`", ErrPolicy, strings.Join(lines, "\n"))
+	if len(p.Problems) > 0 {
+		return fmt.Errorf("bringing drift back: %w:\n%s", ErrEngine, proposal.Lines(p.Problems))
 	}
 	return stack.Apply(ctx, out, platform.Updating{Doing: "drift --fix", Refresh: true, Policies: policies})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
+	"slipway.dev/slipway/internal/checkpoint"
 	"slipway.dev/slipway/internal/guard"
 )
 
@@ -49,9 +50,29 @@ type Finding struct {
 	URN, Policy, Pack, Level, Message string
 }
 
+// String names the resource and the policy, and says what it found.
+func (f Finding) String() string {
+	return checkpoint.Name(f.URN) + ": " + f.Policy + ": " + f.Message
+}
+
 // Problem is an error the engine reported.
 type Problem struct {
 	URN, Message string
+}
+
+// String names the resource, where the problem is of one.
+func (p Problem) String() string {
+	return strings.TrimPrefix(checkpoint.Name(p.URN)+": ", ": ") + p.Message
+}
+
+// Lines is an indented line for each finding, problem or loss, for an error that
+// lists them.
+func Lines[T fmt.Stringer](all []T) string {
+	lines := make([]string, len(all))
+	for i, one := range all {
+		lines[i] = "  " + one.String()
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Proposal is all the engine said.

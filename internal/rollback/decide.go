@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"slipway.dev/slipway/internal/checkpoint"
 	"slipway.dev/slipway/internal/drift"
 	"slipway.dev/slipway/internal/guard"
 	"slipway.dev/slipway/internal/platform"
@@ -133,27 +131,15 @@ func (a *run) judge(p *proposal.Proposal) error {
 	// Then what would be lost: the engine's own refusal to delete something
 	// protected is one of the problems below, and says less.
 	if losses := p.Losses(guard.FromState(a.state)); len(losses) > 0 {
-		lines := make([]string, len(losses))
-		for i, l := range losses {
-			lines[i] = "  " + l.String()
-		}
 		return fmt.Errorf("going back to entry %d: %w:\n%s\nundo the change by hand in the program, keep what holds data, and run `slipway up`",
-			a.result.Target.Number, ErrData, strings.Join(lines, "\n"))
+			a.result.Target.Number, ErrData, proposal.Lines(losses))
 	}
 	if findings := p.Mandatory(); len(findings) > 0 {
-		lines := make([]string, len(findings))
-		for i, f := range findings {
-			lines[i] = fmt.Sprintf("  %s: %s: %s", checkpoint.Name(f.URN), f.Policy, f.Message)
-		}
 		return fmt.Errorf("going back to entry %d: %w:\n%s\nundo the change by hand in a program that keeps to it, and run `slipway up`",
-			a.result.Target.Number, ErrPolicy, strings.Join(lines, "\n"))
+			a.result.Target.Number, ErrPolicy, proposal.Lines(findings))
 	}
 	if len(p.Problems) > 0 {
-		lines := make([]string, len(p.Problems))
-		for i, problem := range p.Problems {
-			lines[i] = "  " + strings.TrimPrefix(checkpoint.Name(problem.URN)+": ", ": ") + problem.Message
-		}
-		return fmt.Errorf("going back to entry %d: %w:\n%s", a.result.Target.Number, ErrEngine, strings.Join(lines, "\n"))
+		return fmt.Errorf("going back to entry %d: %w:\n%s", a.result.Target.Number, ErrEngine, proposal.Lines(p.Problems))
 	}
 	return nil
 }

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,7 +65,7 @@ func collect(ctx context.Context, program string, profile logging.Profile) (spen
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	places := logging.Places{Logs: filepath.Join(dir, "pods"), State: filepath.Join(dir, "state")}
 	for _, address := range []*string{&places.Health, &places.Metrics} {
-		if *address, err = freeAddress(); err != nil {
+		if *address, err = harness.FreeAddress(); err != nil {
 			return 0, err
 		}
 	}
@@ -86,8 +84,7 @@ func collect(ctx context.Context, program string, profile logging.Profile) (spen
 		return 0, err
 	}
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, "--config="+config, "--feature-gates="+logging.Gates)
-	cmd.Env = append(os.Environ(), "NODE_NAME=node-1", "GOMEMLIMIT=64MiB")
+	cmd := harness.Collector(ctx, program, config)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		return 0, err
@@ -137,12 +134,4 @@ func lastStored(archive string) error {
 		}
 	}
 	return fmt.Errorf("the last of %d lines is not stored", accessLines)
-}
-
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

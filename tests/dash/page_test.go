@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"slipway.dev/slipway/internal/dash"
+	"slipway.dev/slipway/tests/harness"
 )
 
 // serve serves the page from the Prometheus at an address until the test ends.
@@ -188,7 +189,7 @@ func TestThePageSaysWhyThereIsNothing(t *testing.T) {
 	assert.Empty(t, b.complaints)
 
 	b.look(1360, 900, "dark")
-	nobody, err := freeAddress()
+	nobody, err := harness.FreeAddress()
 	require.NoError(t, err)
 	b.open(serve(t, "http://"+nobody, nil), "drawn")
 	b.shot("gone", true)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"slipway.dev/slipway/internal/prometheus"
+	"slipway.dev/slipway/tests/harness"
 )
 
 // alerting are rules for the alerts on the page: one that always fires, one
@@ -82,7 +82,7 @@ func startPrometheus(dir string, w *world) (address string, stop func(), err err
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yaml"), []byte(config), 0o600); err != nil {
 		return "", stop, err
 	}
-	listen, err := freeAddress()
+	listen, err := harness.FreeAddress()
 	if err != nil {
 		return "", stop, err
 	}
@@ -133,14 +133,6 @@ func ask(t *testing.T, address string) *prometheus.Client {
 	fixed, err := prometheus.Parse(address)
 	require.NoError(t, err)
 	return prometheus.New(fixed, 30*time.Second)
-}
-
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // patiently waits for what is bound to come, and says why it did not.

@@ -2,10 +2,8 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -36,25 +34,12 @@ func NewS3(program, dir, bucket string, said io.Writer) (*S3, error) {
 			return nil, fmt.Errorf("making room for an S3 server: %w", err)
 		}
 	}
-	port, err := freePort()
+	// Chosen once, so that the server comes back where its clients look for it.
+	host, err := FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	return &S3{program: program, host: fmt.Sprintf("127.0.0.1:%d", port), dir: dir, said: said}, nil
-}
-
-// freePort chooses a port once, so that the server comes back where its clients
-// look for it. It is below those that the kernel hands out: one of those could be
-// another program's while the server is away.
-func freePort() (int, error) {
-	for range 100 {
-		port := 15000 + rand.IntN(15000)
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			return port, listener.Close()
-		}
-	}
-	return 0, errors.New("no port is free for an S3 server")
+	return &S3{program: program, host: host, dir: dir, said: said}, nil
 }
 
 // Host is where it listens, as address:port.

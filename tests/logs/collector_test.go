@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,13 +72,11 @@ func newNodeOf(t *testing.T, args logging.Args) *node {
 	return n
 }
 
-// free is an address of the loopback at which nothing listens.
 func free(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := harness.FreeAddress()
 	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	return address
 }
 
 // program is a pinned program, which `slipway test logs` has built.
@@ -97,9 +94,8 @@ func program(t *testing.T, name string) string {
 // start runs a collector and waits for nothing.
 func (n *node) start() {
 	n.t.Helper()
-	path := program(n.t, "collector")
-	n.cmd = exec.Command(path, "--config="+n.config, "--feature-gates="+logging.Gates)
-	n.cmd.Env = append(append(os.Environ(), "NODE_NAME=node-1", "GOMEMLIMIT=64MiB"), n.env...)
+	n.cmd = harness.Collector(context.Background(), program(n.t, "collector"), n.config)
+	n.cmd.Env = append(n.cmd.Env, n.env...)
 	n.cmd.Stdout, n.cmd.Stderr = n.said, n.said
 	require.NoError(n.t, n.cmd.Start())
 }
