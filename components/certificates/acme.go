@@ -177,11 +177,7 @@ func (p plan) outside() []networkingv1.NetworkPolicyEgressRuleArgs {
 	if p.ACME == nil {
 		return nil
 	}
-	https := workload.Port{Number: 443, Protocol: "TCP"}
-	rules := []networkingv1.NetworkPolicyEgressRuleArgs{workload.ToInternet(https)}
-	if len(p.ACME.Inside) > 0 {
-		rules = append(rules, workload.To(p.ACME.Inside, https))
-	}
+	rules := workload.ToCloud(p.ACME.Inside)
 	for _, resolver := range p.ACME.Resolvers {
 		at := netip.MustParseAddrPort(resolver)
 		network := netip.PrefixFrom(at.Addr(), at.Addr().BitLen()).String()

@@ -41,17 +41,21 @@ func declare(args Args) pulumi.RunFunc {
 }
 
 func TestNew(t *testing.T) {
-	componenttest.Both(t, declare(args()), func(t *testing.T, g *componenttest.Graph) {
-		g.RequireOwned(t)
-		g.RequireNames(t, "logging")
-		g.RequireSecrets(t)
-		g.RequireStableSelectors(t)
-		got, err := g.Render()
-		if err != nil {
-			t.Fatal(err)
-		}
-		componenttest.Golden(t, "logging", got, *update)
-	})
+	for name, args := range map[string]Args{"logging": args(), "bucket": archived()} {
+		t.Run(name, func(t *testing.T) {
+			componenttest.Both(t, declare(args), func(t *testing.T, g *componenttest.Graph) {
+				g.RequireOwned(t)
+				g.RequireNames(t, "logging")
+				g.RequireSecrets(t)
+				g.RequireStableSelectors(t)
+				got, err := g.Render()
+				if err != nil {
+					t.Fatal(err)
+				}
+				componenttest.Golden(t, name, got, *update)
+			})
+		})
+	}
 }
 
 func TestTheNodeIsReadOnlyButForTheState(t *testing.T) {

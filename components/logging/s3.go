@@ -76,11 +76,5 @@ func (l *Logging) account(ctx *pulumi.Context, p parts) (*corev1.ServiceAccount,
 // sending lets the collectors reach the bucket, and who gives out credentials for
 // it. Their addresses are public unless they are Inside.
 func (s *S3) sending() workload.Flows {
-	https := workload.Port{Number: 443, Protocol: "TCP"}
-	var flows workload.Flows
-	flows.Egress = append(flows.Egress, workload.ToInternet(https))
-	if len(s.Inside) > 0 {
-		flows.Egress = append(flows.Egress, workload.To(s.Inside, https))
-	}
-	return flows
+	return workload.Flows{Egress: workload.ToCloud(s.Inside)}
 }

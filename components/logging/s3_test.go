@@ -23,20 +23,6 @@ func archived() Args {
 	return args
 }
 
-func TestNewWithABucket(t *testing.T) {
-	componenttest.Both(t, declare(archived()), func(t *testing.T, g *componenttest.Graph) {
-		g.RequireOwned(t)
-		g.RequireNames(t, "logging")
-		g.RequireSecrets(t)
-		g.RequireStableSelectors(t)
-		got, err := g.Render()
-		if err != nil {
-			t.Fatal(err)
-		}
-		componenttest.Golden(t, "bucket", got, *update)
-	})
-}
-
 // Who the collectors are is for the cloud to ask; in the cluster they get no
 // token, and no right.
 func TestTheAccountIsForTheCloudAlone(t *testing.T) {

@@ -18,23 +18,17 @@ import (
 // of files with their own ideas of quoting.
 const passwordLength = 32
 
-// passwords of the cluster. There is none of the superuser. The exporter's is for
-// the poolers; PostgreSQL knows it without.
-type passwords struct{ owner, replication, rewind, rest, exporter pulumi.StringOutput }
+// passwords of the cluster. There is none of the superuser.
+type passwords struct{ owner, replication, rewind, rest pulumi.StringOutput }
 
 func (b *builder) makePasswords() error {
-	type wanted struct {
+	for _, one := range []struct {
 		role string
 		into *pulumi.StringOutput
-	}
-	list := []wanted{
+	}{
 		{"owner", &b.passwords.owner}, {"replication", &b.passwords.replication},
 		{"rewind", &b.passwords.rewind}, {"restapi", &b.passwords.rest},
-	}
-	if b.plan.watched() {
-		list = append(list, wanted{exporterUser, &b.passwords.exporter})
-	}
-	for _, one := range list {
+	} {
 		made, err := random.NewRandomPassword(b.ctx, b.plan.name+"-"+one.role+"-password", &random.RandomPasswordArgs{
 			Length: pulumi.Int(passwordLength), Special: pulumi.Bool(false),
 		}, b.under(b.stance().Options()...)...)

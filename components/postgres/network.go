@@ -92,11 +92,7 @@ func (p *plan) repositoryFlows(members networkingv1.NetworkPolicyPeerArgs) workl
 	}
 	flows.Ingress = append(flows.Ingress, p.read(metricsPort)...)
 	if s3 := p.Backups.S3; s3 != nil {
-		https := workload.Port{Number: 443, Protocol: "TCP"}
-		flows.Egress = append(flows.Egress, workload.ToInternet(https))
-		if len(s3.Inside) > 0 {
-			flows.Egress = append(flows.Egress, workload.To(s3.Inside, https))
-		}
+		flows.Egress = append(flows.Egress, workload.ToCloud(s3.Inside)...)
 	}
 	return flows
 }

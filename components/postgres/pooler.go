@@ -1,6 +1,9 @@
 package postgres
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
@@ -46,8 +49,21 @@ func (b *builder) users() pulumi.StringMap {
 	if !b.plan.watched() {
 		return pulumi.StringMap{"userlist.txt": list}
 	}
-	list = pulumi.Sprintf("%s\"%s\" \"%s\"\n", list, exporterUser, b.passwords.exporter)
-	return pulumi.StringMap{"userlist.txt": list, exporterUser: b.passwords.exporter}
+	exporter := b.exporterPassword()
+	list = pulumi.Sprintf("%s\"%s\" \"%s\"\n", list, exporterUser, exporter)
+	return pulumi.StringMap{"userlist.txt": list, exporterUser: exporter}
+}
+
+// exporterPassword is for the poolers; PostgreSQL knows the exporter without. It
+// follows from a password that is kept and guarded, so that nothing is lost, and
+// nothing has to be guarded, when nobody watches any more.
+func (b *builder) exporterPassword() pulumi.StringOutput {
+	derived := b.passwords.owner.ApplyT(func(owner string) string {
+		sum := hmac.New(sha256.New, []byte(owner))
+		sum.Write([]byte(exporterUser))
+		return hex.EncodeToString(sum.Sum(nil))
+	}).(pulumi.StringOutput)
+	return pulumi.ToSecret(derived).(pulumi.StringOutput)
 }
 
 func (b *builder) runPooler(one pooler, users *corev1.Secret) error {

@@ -203,7 +203,7 @@ func TestDataIsGuarded(t *testing.T) {
 	guarded := []string{
 		"kubernetes:core/v1:Namespace postgres-namespace", statefulSet + " postgres-members", statefulSet + " postgres-repository",
 		password + " postgres-owner-password", password + " postgres-replication-password",
-		password + " postgres-rewind-password", password + " postgres-restapi-password", password + " postgres-exporter-password",
+		password + " postgres-rewind-password", password + " postgres-restapi-password",
 	}
 	for _, unprotected := range []bool{false, true} {
 		args := full()
@@ -437,6 +437,27 @@ func TestAnExporterCanOnlyLook(t *testing.T) {
 	}
 	if len(seen) > 0 || len(mounts.ArrayValue()) == 0 {
 		t.Errorf("it mounts %v, and of that %v is no volume", mounts, seen)
+	}
+}
+
+// TestWatchingAddsNothingToLose: what is guarded, or of a kind that a rollback
+// refuses to delete, would keep monitoring from being switched off.
+func TestWatchingAddsNothingToLose(t *testing.T) {
+	args := full()
+	kept := func() []string {
+		var names []string
+		for _, node := range record(t, args).Nodes() {
+			if node.RegisterRPC.GetProtect() || node.TypeToken == password {
+				names = append(names, node.TypeToken+" "+node.Name)
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	watched := kept()
+	args.MonitoringNamespace = ""
+	if unwatched := kept(); !slices.Equal(watched, unwatched) {
+		t.Errorf("watched %v, unwatched %v", watched, unwatched)
 	}
 }
 

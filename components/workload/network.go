@@ -138,6 +138,17 @@ func ToAPI(networks []string) networkingv1.NetworkPolicyEgressRuleArgs {
 // its address is not known: a policy cannot name it, since it is no pod.
 var Anywhere = []string{"0.0.0.0/0", "::/0"}
 
+// ToCloud lets pods reach what a cloud serves over HTTPS: at public addresses,
+// which change, and inside networks where it has private ones.
+func ToCloud(inside []string) []networkingv1.NetworkPolicyEgressRuleArgs {
+	https := Port{Number: 443, Protocol: "TCP"}
+	rules := []networkingv1.NetworkPolicyEgressRuleArgs{ToInternet(https)}
+	if len(inside) > 0 {
+		rules = append(rules, To(inside, https))
+	}
+	return rules
+}
+
 // CheckNetworks returns a fault for each of networks that is no CIDR, with its
 // path.
 func CheckNetworks(path string, networks []string) []error {
