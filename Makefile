@@ -6,8 +6,6 @@ CONFIRM ?=
 # last good update. YES=1 does not ask.
 TO ?=
 YES ?=
-# The plan's hash that `make deploy` holds the update to; left out, none, which
-# prod does not take. An empty one is a preview's that failed, and is refused.
 # Where `make image-push` pushes to: a registry's host and the path in it.
 REGISTRY ?=
 SLIPWAY := .slipway/bin/slipway
@@ -49,6 +47,8 @@ preview-offline: bootstrap ## The same comment, since the last release, without 
 	@$(SLIPWAY) preview-offline --stack $(STACK) --out $(RESULTS)/preview >$(RESULTS)/preview.md; \
 		status=$$?; cat $(RESULTS)/preview.md; exit $$status
 
+# PLAN, which has no default here: left out means none, which prod does not take.
+# An empty one is what a preview that failed leaves, and is refused.
 deploy: bootstrap ## Update a stack whose cluster is ready (PLAN=hash holds it to a preview)
 	@$(SLIPWAY) update --stack $(STACK) --wait 15m $(if $(filter-out undefined,$(origin PLAN)),--expect-plan "$(PLAN)")
 

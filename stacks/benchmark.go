@@ -6,6 +6,7 @@ import (
 	"slipway.dev/slipway/components/benchmark"
 	"slipway.dev/slipway/components/certificates"
 	"slipway.dev/slipway/components/traefik"
+	"slipway.dev/slipway/images/benchmark/load"
 )
 
 const benchmarkNamespace = benchmark.DefaultNamespace
@@ -23,7 +24,7 @@ func (s Settings) benchmarkArgs() benchmark.Args {
 	b := s.Benchmark
 	return benchmark.Args{
 		Namespace: benchmarkNamespace, Schedule: b.Schedule, Rate: b.Rate, DurationSeconds: b.DurationSeconds,
-		Mix: benchmark.Mix(b.Mix), MaxP99Milliseconds: b.MaxP99Milliseconds, MaxErrors: b.MaxErrors,
+		Mix: load.Mix(b.Mix), MaxP99Milliseconds: b.MaxP99Milliseconds, MaxErrors: b.MaxErrors,
 		URL:     s.url(),
 		Ingress: benchmark.Ingress{Namespace: ingressNamespace, Port: s.Ingress.HTTPSPort, PodPort: traefik.SecurePort},
 	}
@@ -58,7 +59,7 @@ func (s Settings) checkBenchmark(f *faults) {
 		f.add("benchmark.rate", "is %d, above ingress.requestsPerSecond = %d: one client would be answered 429", s.Benchmark.Rate, limit)
 	}
 	if s.Foundation == OnAWS && s.AWS.Authority.Staging {
-		f.add("benchmark.enabled", "is true, but with aws.authority.staging nobody can verify the certificate, so nothing could be measured")
+		f.add("benchmark.enabled", "is true, but its pod trusts public authorities only, and with aws.authority.staging the certificate is of none")
 	}
 }
 

@@ -2,11 +2,11 @@ package stacks
 
 import (
 	"slipway.dev/slipway/components/admission"
-	"slipway.dev/slipway/components/benchmark"
 	"slipway.dev/slipway/components/fastapi"
 	"slipway.dev/slipway/components/logging"
 	"slipway.dev/slipway/components/monitoring"
 	"slipway.dev/slipway/components/network"
+	"slipway.dev/slipway/images/benchmark/load"
 )
 
 // Checkout, as a release of BlueGreen, is what this checkout builds.
@@ -77,7 +77,7 @@ func Defaults() Settings {
 			DiskMiB: 256, MaxLineBytes: logging.DefaultMaxLineBytes,
 		},
 		DataProtection: DataProtection{Profile: string(logging.Standard)},
-		Benchmark:      Benchmark{Rate: 20, DurationSeconds: 60, Mix: string(benchmark.Mixed), MaxP99Milliseconds: 500},
+		Benchmark:      Benchmark{Rate: 20, DurationSeconds: 60, Mix: string(load.Mixed), MaxP99Milliseconds: 500},
 		Account:        Account{KeepImages: 100, StateDays: 90},
 		AWS: AWS{
 			Network:  Network{NAT: string(network.OneNAT)},

@@ -26,8 +26,8 @@ func eraseCommand() *cobra.Command {
 		Long: `Searches the database and the log archive on every node for an identifier of a
 person, erases the rows and records that hold it, and searches again. It finds the
 subject as a whole word, in any case, and encoded as JSON and URLs are. Copies of
-the log archive in S3 follow their node's files within minutes. What it cannot reach is listed with how long it is kept; docs/data-protection.md says the
-same.
+the log archive in S3 follow their node's files within minutes. What it cannot
+reach is listed with how long it is kept; docs/data-protection.md says the same.
 
 Without an argument, or with -, the subject is read from standard input, which
 keeps it out of the shell's history and the list of processes; add --yes or

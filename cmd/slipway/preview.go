@@ -34,9 +34,10 @@ risk, no values, and the hash of each plan, which
 whole text of each preview are written to --out.
 
 Where nobody has said where states are kept, by PULUMI_BACKEND_URL or by
-"pulumi login", a stack on AWS is previewed from nothing in a simulated AWS, which
-every part of the output says; what an update of a stack that stands would change,
-"slipway preview-offline" shows without an account.
+"pulumi login", a stack on AWS is previewed from nothing in a simulated AWS, and
+the output begins by saying so; what an update of a stack that stands would change,
+"slipway preview-offline" shows without an account, as a comment. Without a
+backend there is no --markdown.
 
 Fails when a preview does, when a mandatory rule is broken, and when the change
 would delete or replace a cluster, node group, zone, key, bucket, StatefulSet,
@@ -57,9 +58,14 @@ stack gets no hash.`,
 				if err != nil {
 					return err
 				}
-				if known, err := s.HasBackend(); err != nil {
+				known, err := s.HasBackend()
+				if err != nil {
 					return err
-				} else if !known && !markdown {
+				}
+				if !known && markdown {
+					return fmt.Errorf("stack %s: no backend is known (set PULUMI_BACKEND_URL, or run pulumi login); without one: slipway preview-offline --stack %s", name, name)
+				}
+				if !known {
 					return previewFromNothing(cmd, w, s)
 				}
 				if err := s.Prepare(cmd.Context(), cmd.ErrOrStderr()); err != nil {
@@ -105,11 +111,14 @@ func previewSection(ctx context.Context, s *platform.Stack, out string) (comment
 			return section, fmt.Errorf("removing an earlier preview: %w", err)
 		}
 	}
-	hide := hiding(ctx, s)
+	hide, unread := hiding(ctx, s)
 	var said bytes.Buffer
 	p, err := s.Propose(ctx, &said, platform.Proposing{Plan: plan, Policies: packs(s.Checkout)})
 	if ctx.Err() != nil {
 		return section, ctx.Err()
+	}
+	if err == nil && unread != nil {
+		return section, fmt.Errorf("stack %s: what its secrets are is not known, so that nothing can be written that may hold one: %w", s.Name, unread)
 	}
 	if err != nil {
 		section.Failed = err.Error()
@@ -148,12 +157,12 @@ func judged(section *comment.Stack, checkout string, p *proposal.Proposal) error
 	return err
 }
 
-// hiding knows the stack's secrets. Where they cannot be read, neither can the
-// engine read them, and then it has none to tell: most often there is no
-// passphrase, which is what the preview then says.
-func hiding(ctx context.Context, s *platform.Stack) redact.Text {
-	secrets, _ := s.Secrets(ctx)
-	return redact.New(secrets, os.Environ())
+// hiding knows the stack's secrets, or as many of them as could be read. Where
+// none can, neither can the engine read them, and its preview fails: most often
+// there is no passphrase, which is what the preview then says.
+func hiding(ctx context.Context, s *platform.Stack) (redact.Text, error) {
+	secrets, err := s.Secrets(ctx)
+	return redact.New(secrets, os.Environ()), err
 }
 
 // masked takes secrets out of what others have written into a section: in an

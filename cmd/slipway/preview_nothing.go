@@ -23,10 +23,10 @@ func previewFromNothing(cmd *cobra.Command, w *workplace, s *platform.Stack) err
 	} else if err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "SIMULATED: no backend is known (PULUMI_BACKEND_URL, or pulumi login), so this is the first preview of stack %s,\n"+
+		"from nothing, in a simulated AWS. It says nothing of what exists.\n\n", s.Name)
 	if _, err := simulate(cmd, w, r); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "SIMULATED: no backend is known (PULUMI_BACKEND_URL, or pulumi login), so this is the first preview of stack %s,\n"+
-		"from nothing, in a simulated AWS. It says nothing of what exists.\n\n", s.Name)
 	return r.First(cmd.Context(), out, packs(w.checkout)...)
 }

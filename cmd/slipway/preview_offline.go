@@ -32,7 +32,7 @@ comment for all of them, as "slipway preview --markdown" does. It needs no
 credentials, so it is what a pull request's code may run. The whole text of each
 preview is written to --out.
 
-Fails as "slipway preview" does, when data would be lost.`,
+Fails as "slipway preview --markdown" does, once the comment is written.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := openWorkplace()
 			if err != nil {

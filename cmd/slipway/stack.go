@@ -88,8 +88,12 @@ func upCommand() *cobra.Command {
 	cmd := stackCommand("up", "Bring a stack up, from whatever is there to an answering platform",
 		`Builds what is missing, starts the lab when the local stack names no
 kubeconfig, updates the stack and waits for the first verified answer.
-Stopping it at any moment is safe: run it again to continue.`,
+Stopping it at any moment is safe: run it again to continue. Stack prod takes
+updates by a plan only: see "slipway update".`,
 		func(cmd *cobra.Command, site *platform.Site) error {
+			if err := held(site.Stack.Name, "", false); err != nil {
+				return err
+			}
 			site.Wait = wait
 			return site.Up(cmd.Context(), cmd.OutOrStdout(), nodes)
 		})
@@ -133,7 +137,7 @@ func held(stack, expect string, asked bool) error {
 		return nil
 	}
 	return fmt.Errorf("updating stack %s: no plan holds it, and nothing was changed; preview it with `make preview-comment STACK=%s`, "+
-		"read that, and give the hash at its end: make deploy STACK=%s PLAN=HASH", stack, stack, stack)
+		"read that, and give the hash in the column plan of its first table: make deploy STACK=%s PLAN=HASH", stack, stack, stack)
 }
 
 // updateAsPlanned previews again, and updates when that gives the same plan.

@@ -10,27 +10,12 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway.dev/slipway/images/benchmark/load"
 )
 
 // DefaultNamespace is that of Args.
 const DefaultNamespace = "slipway-benchmark"
-
-// Mix is what the requests of a run do.
-type Mix string
-
-// Mixes.
-const (
-	// Read reads a row with each request, Write creates, replaces and deletes rows
-	// in turns, Streaming walks through all rows page by page, and Mixed does all
-	// of it: of ten requests, seven read, two write, and one gets a page.
-	Read      Mix = "read"
-	Write     Mix = "write"
-	Mixed     Mix = "mixed"
-	Streaming Mix = "streaming"
-)
-
-// Mixes lists what Args.Mix accepts.
-func Mixes() []string { return []string{string(Read), string(Write), string(Mixed), string(Streaming)} }
 
 // Args describes the benchmark. A change takes effect with the next run.
 type Args struct {
@@ -48,7 +33,7 @@ type Args struct {
 	// DurationSeconds is for how long, 10 to 3600. Required.
 	DurationSeconds int
 	// Mix is what they do. Default: Mixed.
-	Mix Mix
+	Mix load.Mix
 	// MaxP99Milliseconds is what 99 of 100 requests may take, at least 1, counted
 	// from the moment each was due. Required.
 	MaxP99Milliseconds int
@@ -92,7 +77,7 @@ func resolve(args Args) (plan, error) {
 	}
 	p := plan{Args: args}
 	p.Namespace = cmp.Or(args.Namespace, DefaultNamespace)
-	p.Mix = cmp.Or(args.Mix, Mixed)
+	p.Mix = cmp.Or(args.Mix, load.Mixed)
 	for _, name := range []struct{ path, value string }{{"namespace", p.Namespace}, {"ingress.namespace", p.Ingress.Namespace}} {
 		if !namespaceName.MatchString(name.value) {
 			fault(name.path, "%q is not a namespace name", name.value)
@@ -106,8 +91,8 @@ func resolve(args Args) (plan, error) {
 			fault("schedule", "%s", err)
 		}
 	}
-	if !slices.Contains(Mixes(), string(p.Mix)) {
-		fault("mix", "%q is none of %s", p.Mix, strings.Join(Mixes(), ", "))
+	if !slices.Contains(load.Mixes(), p.Mix) {
+		fault("mix", "%q is none of %s", p.Mix, strings.ReplaceAll(strings.Trim(fmt.Sprint(load.Mixes()), "[]"), " ", ", "))
 	}
 	for _, number := range []struct {
 		path             string

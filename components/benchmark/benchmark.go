@@ -77,7 +77,7 @@ func (b *Benchmark) build(ctx *pulumi.Context, name string, plan plan) error {
 	if err := workload.Allow(ctx, b, name+"-allow-ingress", namespace, component.Selector(product, name, "run"), flows); err != nil {
 		return err
 	}
-	if _, err := component.Bound(ctx, b, name, namespace, load); err != nil {
+	if _, err := component.Bound(ctx, b, name, namespace, running); err != nil {
 		return err
 	}
 	if err := made.schedule(); err != nil {

@@ -17,9 +17,9 @@
 // Its pod meets the restricted pod security standard, has no token for the
 // Kubernetes API, and reaches the cluster's DNS and the ingress; nobody reaches
 // it. It asks for less memory than a proxy does and has no priority over anything.
-// One runs at a time, a failed one is not repeated, which would only make load,
-// and one that hangs is ended. What it stores it deletes, also when it is told to
-// stop: the pod is given time for that.
+// The schedule runs one at a time, a failed one is not repeated, which would only
+// make load, and one that hangs is ended. What it stores it deletes, also when it
+// is told to stop: the pod is given time for that.
 //
 // # Where results are
 //

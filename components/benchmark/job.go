@@ -40,9 +40,9 @@ const (
 	keptSeconds = 60 * 24 * 3600
 )
 
-// load is that of one run. A second one may be started by hand while the first
+// running is what one run asks for. A second one may be started by hand while the first
 // deletes its rows.
-var load = component.Load{Pods: 2, CPU: "100m", Memory: "32Mi", MemoryLimit: "128Mi"}
+var running = component.Load{Pods: 2, CPU: "100m", Memory: "32Mi", MemoryLimit: "128Mi"}
 
 // collectAt is where the program is told to collect garbage before it gets to its
 // limit, in MiB.
@@ -112,7 +112,7 @@ func (b *builder) container() corev1.ContainerArgs {
 		// Where it could not measure there is no result; what it said instead is kept.
 		TerminationMessagePolicy: pulumi.String("FallbackToLogsOnError"),
 		SecurityContext:          workload.ContainerSecurity(),
-		Resources:                load.Resources(),
+		Resources:                running.Resources(),
 	}
 	if b.authority != nil {
 		args = append(args, pulumi.String("-authority="+authorityDir+"/"+authorityFile))

@@ -99,7 +99,7 @@ func measure(ctx context.Context, asked request, items *load.Items, log io.Write
 	defer stop()
 	left := items.Clean(clean)
 	if left > 0 {
-		fmt.Fprintf(log, "%d rows called %s may be left; slipway erase %s removes them\n", left, load.Mark, load.Mark)
+		fmt.Fprintln(log, load.Left(left))
 	}
 	if err != nil {
 		return result, err

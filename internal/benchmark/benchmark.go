@@ -74,7 +74,7 @@ func Write(out io.Writer, now load.Result, before *load.Result) error {
 		fmt.Fprintf(out, "failures: %s\n", strings.Join(kinds, ", "))
 	}
 	if now.RowsLeft > 0 {
-		fmt.Fprintf(out, "%d rows may be left; slipway erase %s removes them\n", now.RowsLeft, load.Mark)
+		fmt.Fprintln(out, load.Left(now.RowsLeft))
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ before: the run begun 2026-11-29 04:30:00Z
       write        30       0     0.0     0.0    30.0       0.0         0.0           -       -
         all       100       0     2.5     4.0    12.0      20.0        21.0        10.0   +20 %
 failures: 503: 1, timeout: 2
-3 rows may be left; slipway erase slipway-benchmark removes them
+3 rows called slipway-benchmark may be left; slipway erase slipway-benchmark --stack STACK, with the stack's name, removes them
 `, out.String())
 }
 

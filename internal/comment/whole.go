@@ -60,12 +60,18 @@ func valuesOf(step *proposal.Step) []difference.Property {
 	}
 	for _, path := range named {
 		if !slices.ContainsFunc(changed, func(p difference.Property) bool {
-			return strings.HasPrefix(p.Path, path) || strings.HasPrefix(path, p.Path)
+			return within(p.Path, path) || within(path, p.Path)
 		}) {
 			changed = append(changed, difference.Property{Path: path, Before: "(not shown)", After: "(not shown)"})
 		}
 	}
 	return changed
+}
+
+// within tells whether a property's path is another's, or of a part of it.
+func within(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // hideData masks what a Kubernetes Secret holds, whoever forgot to mark it.

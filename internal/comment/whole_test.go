@@ -44,3 +44,17 @@ adds: create kubernetes:core/v1:Secret login
 	require.Empty(t, Stack{Failed: "no route"}.Whole())
 	require.Equal(t, "hunter2", made.New.Inputs["stringData"].(map[string]any)["password"], "what is shown was changed in the proposal")
 }
+
+// A property is hidden by itself and by what it is a part of, not by a name that
+// begins alike.
+func TestAPropertyIsWithinItsOwn(t *testing.T) {
+	for _, test := range []struct {
+		path, outer string
+		want        bool
+	}{
+		{"spec.name", "spec", true}, {"spec[0]", "spec", true}, {"spec", "spec", true},
+		{"namespace", "name", false}, {"dataKey", "data", false}, {"spec", "spec.name", false},
+	} {
+		require.Equal(t, test.want, within(test.path, test.outer), "%+v", test)
+	}
+}

@@ -18,7 +18,7 @@ var ErrNoRepository = errors.New("no pod keeps backups of the database")
 // Repository is where a stack keeps backups of its database.
 type Repository struct {
 	kube kube
-	pod  pod
+	pod  object
 	// Close removes what was made to reach it.
 	Close func()
 }
@@ -35,7 +35,7 @@ func (s *Stack) Repository(ctx context.Context) (*Repository, error) {
 		return nil, s.reached(err)
 	}
 	if len(pods) == 1 {
-		return &Repository{kube: k, pod: pod{pods[0][0], pods[0][1]}, Close: done}, nil
+		return &Repository{kube: k, pod: object{pods[0][0], pods[0][1]}, Close: done}, nil
 	}
 	done()
 	return nil, fmt.Errorf("%w of stack %s, or it is not ready: look at pods with the labels %s; database.backups.enabled has to be true, and a branch preview keeps none",

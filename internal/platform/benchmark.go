@@ -78,8 +78,8 @@ func (s *Stack) Benchmark(ctx context.Context) (*Benchmark, error) {
 	found := inNamespaces(string(out), outputs["namespaces"])
 	if len(found) != 1 {
 		done()
-		return nil, fmt.Errorf("%w: set benchmark.enabled in Pulumi.%s.yaml and update the stack (make up STACK=%s); a branch preview has none",
-			ErrNoBenchmark, s.Name, s.Name)
+		return nil, fmt.Errorf("%w: set benchmark.enabled in Pulumi.%s.yaml and update the stack; a branch preview has none",
+			ErrNoBenchmark, s.Name)
 	}
 	return &Benchmark{kube: k, namespace: found[0].namespace, cronJob: found[0].name, pause: time.Second, Close: done}, nil
 }
@@ -104,6 +104,7 @@ func (b *Benchmark) Runs(ctx context.Context) ([]*Run, error) {
 				Labels map[string]string
 			}
 			Status struct {
+				Conditions        []struct{ Type, Status, Reason, Message string }
 				ContainerStatuses []struct {
 					State struct {
 						Waiting    *struct{ Reason, Message string }
@@ -141,6 +142,11 @@ func (b *Benchmark) Runs(ctx context.Context) ([]*Run, error) {
 			continue
 		}
 		run.pod = pod.Metadata.Name
+		for _, condition := range pod.Status.Conditions {
+			if condition.Type == "PodScheduled" && condition.Status == "False" {
+				run.waiting = condition.Reason + ": " + condition.Message
+			}
+		}
 		for _, container := range pod.Status.ContainerStatuses {
 			state := container.State
 			if state.Waiting != nil {
@@ -177,8 +183,9 @@ func (b *Benchmark) list(ctx context.Context, kind string, into any) error {
 	return nil
 }
 
-// Measure starts a run, says how far it is, and returns it when it has ended. A
-// run that is interrupted is stopped, and deletes what it has stored.
+// Measure starts a run, says how far it is, and returns it when it has ended. One
+// that is interrupted, does not start, or cannot be looked at any more is stopped,
+// and deletes what it has stored.
 func (b *Benchmark) Measure(ctx context.Context, log io.Writer) (*Run, error) {
 	runs, err := b.Runs(ctx)
 	if err != nil {
@@ -191,19 +198,31 @@ func (b *Benchmark) Measure(ctx context.Context, log io.Writer) (*Run, error) {
 		}
 	}
 	job := b.cronJob + "-" + time.Now().UTC().Format("20060102-150405")
+	run, err := b.perform(ctx, job, log)
+	if err != nil && (run == nil || !run.Ended) {
+		// Nobody looks at it any more, and it may be there and make load all the same.
+		b.stop(context.WithoutCancel(ctx), job, log)
+	}
+	return run, err
+}
+
+// stop ends a run. What comes of it is only said: why the run is stopped is the
+// error that counts.
+func (b *Benchmark) stop(ctx context.Context, job string, log io.Writer) {
+	if _, err := b.kube.run(ctx, "", "--request-timeout=10s", "delete", "job", job, "-n", b.namespace, "--wait=false", "--ignore-not-found"); err != nil {
+		fmt.Fprintf(log, "job %s may go on: %v; stop it: kubectl -n %s delete job %s\n", job, err, b.namespace, job)
+		return
+	}
+	fmt.Fprintf(log, "stopped job %s; its pod deletes what it has stored\n", job)
+}
+
+// perform starts a run, and waits until it has ended.
+func (b *Benchmark) perform(ctx context.Context, job string, log io.Writer) (*Run, error) {
 	if _, err := b.kube.run(ctx, "", "--request-timeout=10s", "create", "job", job, "-n", b.namespace, "--from=cronjob/"+b.cronJob); err != nil {
 		return nil, fmt.Errorf("starting job %s: %w", job, err)
 	}
 	fmt.Fprintf(log, "started job %s in namespace %s\n", job, b.namespace)
-	run, err := b.follow(ctx, job, log)
-	if err != nil && ctx.Err() != nil {
-		_, stopping := b.kube.run(context.WithoutCancel(ctx), "", "--request-timeout=10s", "delete", "job", job, "-n", b.namespace, "--wait=false")
-		if stopping != nil {
-			return nil, fmt.Errorf("stopping job %s: %w", job, stopping)
-		}
-		fmt.Fprintf(log, "stopped job %s; its pod deletes what it has stored\n", job)
-	}
-	return run, err
+	return b.follow(ctx, job, log)
 }
 
 // follow waits until a run has ended.
@@ -212,8 +231,11 @@ func (b *Benchmark) follow(ctx context.Context, job string, log io.Writer) (*Run
 	shown, waiting := false, ""
 	for {
 		runs, err := b.Runs(ctx)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
-			return nil, fmt.Errorf("job %s goes on, but nobody knows how far it is: %w", job, err)
+			return nil, fmt.Errorf("nobody knows how far job %s is: %w", job, err)
 		}
 		at := slices.IndexFunc(runs, func(r *Run) bool { return r.Job == job })
 		if at < 0 {
@@ -228,14 +250,14 @@ func (b *Benchmark) follow(ctx context.Context, job string, log io.Writer) (*Run
 			return run, nil
 		case run.started && !shown:
 			shown = true
-			if err := b.show(ctx, run.pod, log); err != nil {
+			if err := b.show(ctx, run.pod, log); err != nil && ctx.Err() == nil {
 				// The run goes on without anybody looking.
 				fmt.Fprintf(log, "cannot follow pod %s any more: %v\n", run.pod, err)
 			}
 			continue
 		case !run.started && time.Now().After(patience):
 			return run, fmt.Errorf("%w: the pod of job %s did not start within %s: %s; see kubectl -n %s describe job %s",
-				ErrNotMeasured, job, starting, cmp.Or(run.waiting, "there is none"), b.namespace, job)
+				ErrNotMeasured, job, starting, cmp.Or(run.waiting, "nothing says why"), b.namespace, job)
 		case run.waiting != waiting:
 			waiting = run.waiting
 			if waiting != "" {
@@ -270,9 +292,6 @@ func (b *Benchmark) show(ctx context.Context, pod string, log io.Writer) error {
 		}
 		return func() {}
 	})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(complaint.String()))
 	}

@@ -150,8 +150,23 @@ func TestAnInterruptedRunIsStopped(t *testing.T) {
 	log := &interrupting{stop: stop}
 	_, err = b.Measure(ctx, log)
 	require.ErrorIs(t, err, context.Canceled)
-	require.Regexp(t, `delete job benchmark-\d{8}-\d{6} -n slipway-benchmark --wait=false`, said(t, dir))
+	require.Regexp(t, `delete job benchmark-\d{8}-\d{6} -n slipway-benchmark --wait=false --ignore-not-found`, said(t, dir))
 	require.Contains(t, log.text.String(), "deletes what it has stored")
+}
+
+// A run whose pod is not let in anywhere says so, and is not left behind.
+func TestARunThatNobodyCanFollowIsStopped(t *testing.T) {
+	b, dir, err := benchmarkOf(t, map[string]string{
+		"jobs.1": jobState(""), "pods.1": `{"items":[{"metadata":{"name":"JOB-x","labels":{"batch.kubernetes.io/job-name":"JOB"}},` +
+			`"status":{"conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"0/3 nodes are available"}]}}]}`,
+		"jobs.2": "nothing that is JSON", "pods.2": "",
+	})
+	require.NoError(t, err)
+	var log bytes.Buffer
+	_, err = b.Measure(t.Context(), &log)
+	require.ErrorContains(t, err, "nobody knows how far job")
+	require.Contains(t, log.String(), "the pod waits: Unschedulable: 0/3 nodes are available\n")
+	require.Contains(t, said(t, dir), "delete job")
 }
 
 // interrupting stops when the pod is waited for.

@@ -116,13 +116,19 @@ func (s *Stack) open(ctx context.Context) (outputs map[string]any, k kube, done 
 	if outputs, err = s.Outputs(ctx, false); err != nil {
 		return nil, kube{}, nil, err
 	}
+	k, done, err = s.kube(ctx)
+	return outputs, k, done, err
+}
+
+// kube is a way to the stack's cluster until done is called.
+func (s *Stack) kube(ctx context.Context) (k kube, done func(), err error) {
 	if k.kubectl, err = s.kubectlPath(); err != nil {
-		return nil, kube{}, nil, err
+		return kube{}, nil, err
 	}
 	if k.kubeconfig, done, err = s.access(ctx); err != nil {
-		return nil, kube{}, nil, err
+		return kube{}, nil, err
 	}
-	return outputs, k, done, nil
+	return k, done, nil
 }
 
 // reached says of an error that it is the cluster that does not answer, where it

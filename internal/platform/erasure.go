@@ -52,18 +52,13 @@ func (s *Stack) Erasable(ctx context.Context) (*Erasable, error) {
 		return nil, fmt.Errorf("reading output %s: %w", erasureOutput, err)
 	}
 	if declared == nil {
-		return nil, fmt.Errorf("stack %s has no output %s, so what it holds is not known; update it first: make up STACK=%s", s.Name, erasureOutput, s.Name)
+		return nil, fmt.Errorf("stack %s has no output %s, so what it holds is not known; update it first", s.Name, erasureOutput)
 	}
-	kubectl, err := s.kubectlPath()
-	if err != nil {
-		return nil, err
-	}
-	kubeconfig, done, err := s.access(ctx)
+	k, done, err := s.kube(ctx)
 	if err != nil {
 		return nil, err
 	}
 	found := &Erasable{Left: declared.Left, Close: done}
-	k := kube{kubectl: kubectl, kubeconfig: kubeconfig}
 	if found.Places, err = k.places(ctx, outputs["namespaces"], len(declared.Classes) > 0); err != nil {
 		done()
 		return nil, s.reached(err)

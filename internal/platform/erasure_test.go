@@ -91,7 +91,7 @@ func TestAStackWithoutArchivesHasItsDatabase(t *testing.T) {
 func TestAStackThatDoesNotSayWhatItHoldsIsRefused(t *testing.T) {
 	_, _, err := erasable(t, `{"namespaces":["slipway-api"]}`)
 	require.ErrorContains(t, err, "stack local has no output erasure")
-	require.ErrorContains(t, err, "make up STACK=local")
+	require.ErrorContains(t, err, "update it first")
 }
 
 func TestErasureSaysThatNoPodIsThere(t *testing.T) {

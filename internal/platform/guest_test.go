@@ -198,8 +198,8 @@ func TestVolumesOfAPreview(t *testing.T) {
 
 func TestTheLeaderIsTheStacksOwn(t *testing.T) {
 	const lines = "slipway-database postgres-1\npr-1-database postgres-0\n"
-	require.Equal(t, []pod{{"pr-1-database", "postgres-0"}}, inNamespaces(lines, []any{"pr-1-api", "pr-1-database"}))
-	require.Equal(t, []pod{{"slipway-database", "postgres-1"}}, inNamespaces(lines, []any{"slipway-api", "slipway-database"}))
+	require.Equal(t, []object{{"pr-1-database", "postgres-0"}}, inNamespaces(lines, []any{"pr-1-api", "pr-1-database"}))
+	require.Equal(t, []object{{"slipway-database", "postgres-1"}}, inNamespaces(lines, []any{"slipway-api", "slipway-database"}))
 	require.Empty(t, inNamespaces(lines, nil))
 }
 

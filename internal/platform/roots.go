@@ -56,7 +56,7 @@ func (s *Stack) roots(outputs map[string]any) (verifying, error) {
 	case trust.Own, "":
 		own, _ := outputs[trust.Own].(string)
 		if own == "" {
-			return verifying{}, fmt.Errorf("stack %s has no output %s: run `make up STACK=%s` first", s.Name, trust.Own, s.Name)
+			return verifying{}, fmt.Errorf("stack %s has no output %s: update it first", s.Name, trust.Own)
 		}
 		return verifying{name: "the platform's own authority", pem: []byte(own), file: s.CAFile()}, nil
 	default:

@@ -125,7 +125,7 @@ func TestTheAPIIsVerifiedByWhoSignsForIt(t *testing.T) {
 	_, err := stack.roots(map[string]any{trust.Output: "notary"})
 	require.ErrorContains(t, err, `"notary" in its output apiTrust`)
 	_, err = stack.roots(map[string]any{})
-	require.ErrorContains(t, err, "run `make up STACK=local` first")
+	require.ErrorContains(t, err, "update it first")
 	_, err = Client([]byte("no pem"), "")
 	require.ErrorContains(t, err, "not PEM")
 }

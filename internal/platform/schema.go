@@ -61,19 +61,19 @@ func (s *Stack) applied(ctx context.Context) ([]schema.Migration, error) {
 	return schema.Applied(string(rows))
 }
 
-// pod is a pod's name.
-type pod struct{ namespace, name string }
+// object is the name of one in a cluster.
+type object struct{ namespace, name string }
 
-// inNamespaces are those of the pods that are in namespaces of the stack: another
-// stack in the same cluster has a leader as well. Each line is a namespace and a
+// inNamespaces are those of the objects that are in namespaces of the stack:
+// another stack in the same cluster has such ones as well. Each line is a namespace and a
 // name.
-func inNamespaces(lines string, namespaces any) []pod {
+func inNamespaces(lines string, namespaces any) []object {
 	own, _ := namespaces.([]any)
-	var pods []pod
+	var found []object
 	for _, line := range strings.Split(lines, "\n") {
 		if namespace, name, ok := strings.Cut(line, " "); ok && slices.Contains(own, any(namespace)) {
-			pods = append(pods, pod{namespace, name})
+			found = append(found, object{namespace, name})
 		}
 	}
-	return pods
+	return found
 }

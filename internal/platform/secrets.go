@@ -12,7 +12,8 @@ import (
 )
 
 // Secrets are the stack's secret values in the clear, those of its state and of
-// its configuration. They are for finding them in text that must not hold any.
+// its configuration. They are for finding them in text that must not hold any:
+// with an error it returns those that it could read.
 func (s *Stack) Secrets(ctx context.Context) ([]string, error) {
 	var state any
 	if err := s.decode(ctx, &state, "stack", "export", "--show-secrets", "--stack", s.Name); err != nil {
@@ -24,11 +25,11 @@ func (s *Stack) Secrets(ctx context.Context) ([]string, error) {
 		Object any `json:"objectValue"`
 	}
 	if err := s.decode(ctx, &settings, s.configured("config", "--show-secrets", "--json")...); err != nil {
-		return nil, fmt.Errorf("reading the secret settings of stack %s: %w", s.Name, err)
+		return values, fmt.Errorf("reading the secret settings of stack %s: %w", s.Name, err)
 	}
 	encrypted, err := s.encryptedSettings()
 	if err != nil {
-		return nil, err
+		return values, err
 	}
 	for key, written := range encrypted {
 		clear := settings[key].Object

@@ -75,7 +75,7 @@ func (s *Stack) apiURL(ctx context.Context) (string, error) {
 	}
 	api, ok := outputs["apiUrl"].(string)
 	if !ok || api == "" {
-		return "", fmt.Errorf("stack %s has no output apiUrl: run `make up STACK=%s` first", s.Name, s.Name)
+		return "", fmt.Errorf("stack %s has no output apiUrl: update it first", s.Name)
 	}
 	if _, err := url.Parse(api); err != nil {
 		return "", fmt.Errorf("reading output apiUrl: %w", err)

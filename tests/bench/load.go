@@ -42,7 +42,7 @@ func (b *bench) way(ctx context.Context, name, base string, how load.Connecting)
 	w.clean = func() error {
 		defer client.CloseIdleConnections()
 		if left := w.items.Clean(context.WithoutCancel(ctx)); left > 0 {
-			return fmt.Errorf("%d rows called %s may be left; slipway erase %s removes them", left, load.Mark, load.Mark)
+			return errors.New(load.Left(left))
 		}
 		return nil
 	}

@@ -47,9 +47,13 @@ var order = map[Mix][]string{
 }
 
 // Mark is the name of every row that a run stores: it is how a person tells them
-// from others, and `slipway erase slipway-benchmark` removes what a run that was
-// killed has left.
+// from others, and removes what a run that was killed has left.
 const Mark = "slipway-benchmark"
+
+// Left says how to remove rows that could not be deleted.
+func Left(rows int) string {
+	return fmt.Sprintf("%d rows called %s may be left; slipway erase %s --stack STACK, with the stack's name, removes them", rows, Mark, Mark)
+}
 
 const (
 	// page is how many rows one list request asks for, which is the most there is.
