@@ -59,7 +59,7 @@ func (s Settings) checkBenchmark(f *faults) {
 		f.add("benchmark.rate", "is %d, above ingress.requestsPerSecond = %d: one client would be answered 429", s.Benchmark.Rate, limit)
 	}
 	if s.Foundation == OnAWS && s.AWS.Authority.Staging {
-		f.add("benchmark.enabled", "is true, but its pod trusts public authorities only, and with aws.authority.staging the certificate is of none")
+		f.add("benchmark.enabled", "is true, but with aws.authority.staging the certificate is of no authority that its pod trusts")
 	}
 }
 

@@ -33,19 +33,23 @@ func (b *builder) logs() error {
 // loggingArgs are the collectors' arguments as far as settings decide them.
 func (s Settings) loggingArgs(image string) logging.Args {
 	l := s.Logging
-	class := func(name string, days int, namespaces ...string) logging.Class {
-		return logging.Class{Name: name, Namespaces: namespaces, Days: days, DiskMiB: l.DiskMiB}
-	}
 	return logging.Args{
 		Namespace: loggingNamespace, Image: image,
 		Profile: logging.Profile(s.DataProtection.Profile), MaxLineBytes: l.MaxLineBytes,
-		MonitoringNamespace: s.scraper(),
-		Classes: []logging.Class{
-			class("access", l.AccessDays, ingressNamespace),
-			class("application", l.ApplicationDays, apiNamespace),
-			class("database", l.DatabaseDays, databaseNamespace),
-			class("system", l.SystemDays),
-		},
+		MonitoringNamespace: s.scraper(), Classes: l.classes(),
+	}
+}
+
+// classes are the kinds of logs, with what is kept of each.
+func (l Logging) classes() []logging.Class {
+	class := func(name string, days int, namespaces ...string) logging.Class {
+		return logging.Class{Name: name, Namespaces: namespaces, Days: days, DiskMiB: l.DiskMiB}
+	}
+	return []logging.Class{
+		class("access", l.AccessDays, ingressNamespace),
+		class("application", l.ApplicationDays, apiNamespace),
+		class("database", l.DatabaseDays, databaseNamespace),
+		class("system", l.SystemDays),
 	}
 }
 

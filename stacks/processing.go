@@ -196,7 +196,7 @@ func (s Settings) Erasure() Erasure {
 			Kept: "as there", Left: "the archive is its host's; run slipway erase --stack " + s.Guest.Host + " as well",
 		})
 	case s.Logging.Sink != SinkOff:
-		for _, class := range s.loggingArgs("").Classes {
+		for _, class := range s.Logging.classes() {
 			erasure.Classes = append(erasure.Classes, class.Name)
 		}
 	}

@@ -186,7 +186,7 @@ func showEntry(ctx context.Context, to io.Writer, h *history.History, e history.
 		Resources int               `json:"resources"`
 	}{Entry: e, Unfit: e.Unfit(), Settings: map[string]string{}}
 	for key, value := range e.Config {
-		text := "[secret]"
+		text := checkpoint.Masked
 		if !value.Secure() {
 			var err error
 			if text, err = value.Value(nil); err != nil {

@@ -49,8 +49,9 @@ type Args struct {
 	// MonitoringNamespace may scrape metrics. Empty: nobody may.
 	MonitoringNamespace string
 	// S3 is a bucket that gets a copy of every file of the archive. Nil: logs are
-	// on the nodes alone. A change rolls the pods, which then copy what the nodes
-	// have; taking it away leaves what was copied.
+	// on the nodes alone. A change rolls the pods, which then copy what has no copy
+	// yet: what was copied to another bucket has one. Taking it away leaves what was
+	// copied.
 	S3 *S3
 }
 

@@ -38,8 +38,8 @@ func (b *builder) allowFlows() error {
 		namespace string
 		port      int
 	}{
-		{p.Targets.Database, memberExporterPort}, {p.Targets.Database, poolerExporterPort},
-		{p.Targets.API, apiMetricsPort}, {p.Targets.Ingress, traefikMetricsPort}, {p.Targets.Database, patroniPort}, {p.repository(), repositoryPort},
+		{p.Targets.API, apiMetricsPort}, {p.Targets.Ingress, traefikMetricsPort}, {p.Targets.Database, patroniPort},
+		{p.Targets.Database, memberMetricsPort}, {p.Targets.Database, poolerMetricsPort}, {p.repository(), repositoryPort},
 		{p.Targets.Certificates, certManagerPort}, {p.Targets.Logs, collectorPort}, {p.Targets.Zones, zonesMetricsPort},
 		{component.DNSNamespace, clusterDNSMetricsPort},
 	} {

@@ -27,8 +27,8 @@ const (
 	apiMetricsPort        = 8000
 	traefikMetricsPort    = 9000
 	patroniPort           = 8008
-	memberExporterPort    = 9187
-	poolerExporterPort    = 9127
+	memberMetricsPort     = 9187
+	poolerMetricsPort     = 9127
 	repositoryPort        = 9854
 	certManagerPort       = 9402
 	collectorPort         = 8888

@@ -19,8 +19,8 @@ const exporterID = 997
 
 // Ports where exporters answer.
 const (
-	memberFiguresPort = 9187
-	poolerFiguresPort = 9127
+	memberMetricsPort = 9187
+	poolerMetricsPort = 9127
 )
 
 // watched says whether anybody reads what exporters tell. Where nobody does,
@@ -46,7 +46,7 @@ func beside(exporter, pods component.Load) component.Load {
 func (b *builder) memberExporter() corev1.ContainerArgs {
 	security := workload.ContainerSecurity()
 	security.RunAsUser, security.RunAsGroup = pulumi.Int(exporterID), pulumi.Int(exporterID)
-	made := b.exporter(memberFiguresPort, memberExporterLoad, "exporter")
+	made := b.exporter(memberMetricsPort, memberExporterLoad, "exporter")
 	made.SecurityContext = security
 	made.VolumeMounts = volumeMounts([]mount{{name: "run", path: runDir}})
 	return made
@@ -54,7 +54,7 @@ func (b *builder) memberExporter() corev1.ContainerArgs {
 
 // poolerExporter stands beside a pooler, whose console it asks.
 func (b *builder) poolerExporter() corev1.ContainerArgs {
-	made := b.exporter(poolerFiguresPort, poolerExporterLoad, "bouncer", fmt.Sprint(Port))
+	made := b.exporter(poolerMetricsPort, poolerExporterLoad, "bouncer", fmt.Sprint(Port))
 	made.SecurityContext = workload.ContainerSecurity()
 	made.VolumeMounts = volumeMounts([]mount{{name: "exporter", path: etcDir + "/credentials"}})
 	return made

@@ -54,7 +54,7 @@ func (b *builder) allowFlows() error {
 			},
 		}},
 	}
-	rules[0].flows.Ingress = append(rules[0].flows.Ingress, p.read(memberFiguresPort)...)
+	rules[0].flows.Ingress = append(rules[0].flows.Ingress, p.read(memberMetricsPort)...)
 	if p.Backups != nil {
 		repository, copies := podPeer(p.repositorySelector()), ports(copyPort)
 		to := networkingv1.NetworkPolicyEgressRuleArgs{To: networkingv1.NetworkPolicyPeerArray{repository}, Ports: copies}
@@ -71,7 +71,7 @@ func (b *builder) allowFlows() error {
 		if len(clients) > 0 {
 			flows.Ingress = []networkingv1.NetworkPolicyIngressRuleArgs{{From: clients, Ports: sql}}
 		}
-		flows.Ingress = append(flows.Ingress, p.read(poolerFiguresPort)...)
+		flows.Ingress = append(flows.Ingress, p.read(poolerMetricsPort)...)
 		rules = append(rules, rule{one.part, p.poolerSelector(one), flows})
 	}
 	for _, one := range rules {

@@ -475,7 +475,7 @@ func TestNobodyIsToldNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"exporter", "stats_users", fmt.Sprint(memberFiguresPort), fmt.Sprint(poolerFiguresPort)} {
+	for _, word := range []string{"exporter", "stats_users", fmt.Sprint(memberMetricsPort), fmt.Sprint(poolerMetricsPort)} {
 		if strings.Contains(unwatched, word) {
 			t.Errorf("%s is there all the same", word)
 		}

@@ -163,7 +163,7 @@ func (s *State) Outputs() map[string]any {
 	for i := range s.Resources {
 		if r := &s.Resources[i]; r.Type == rootType && !r.Delete {
 			for name, value := range r.Outputs {
-				outputs[name] = mask(value)
+				outputs[name] = Mask(value)
 			}
 			break
 		}
@@ -174,7 +174,8 @@ func (s *State) Outputs() map[string]any {
 // rootType is the type of the one resource that every other belongs to.
 const rootType = "pulumi:pulumi:Stack"
 
-func mask(value any) any {
+// Mask is a value with every secret in it masked.
+func Mask(value any) any {
 	if _, secret := Secret(value); secret {
 		return Masked
 	}
@@ -182,13 +183,13 @@ func mask(value any) any {
 	case map[string]any:
 		masked := make(map[string]any, len(value))
 		for key, element := range value {
-			masked[key] = mask(element)
+			masked[key] = Mask(element)
 		}
 		return masked
 	case []any:
 		masked := make([]any, len(value))
 		for i, element := range value {
-			masked[i] = mask(element)
+			masked[i] = Mask(element)
 		}
 		return masked
 	}

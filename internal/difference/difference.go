@@ -35,13 +35,10 @@ type Property struct {
 	// Path is such as spec.replicas or data["key"].
 	Path string `json:"path"`
 	// Before and After are the values as JSON; empty for one that is not there,
-	// and Masked for a secret.
+	// and checkpoint.Masked for a secret.
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
 }
-
-// Masked stands for a secret value.
-const Masked = "[secret]"
 
 // Resource is one resource that differs.
 type Resource struct {
@@ -260,35 +257,14 @@ func show(value any) string {
 	if value == nil {
 		return ""
 	}
-	raw, err := json.Marshal(mask(value))
+	raw, err := json.Marshal(checkpoint.Mask(value))
 	if err != nil {
 		return fmt.Sprint(value)
 	}
-	if string(raw) == `"`+Masked+`"` {
-		return Masked
+	if string(raw) == `"`+checkpoint.Masked+`"` {
+		return checkpoint.Masked
 	}
 	return string(raw)
-}
-
-func mask(value any) any {
-	if _, secret := checkpoint.Secret(value); secret {
-		return Masked
-	}
-	switch v := value.(type) {
-	case map[string]any:
-		masked := make(map[string]any, len(v))
-		for key, inner := range v {
-			masked[key] = mask(inner)
-		}
-		return masked
-	case []any:
-		masked := make([]any, len(v))
-		for i, inner := range v {
-			masked[i] = mask(inner)
-		}
-		return masked
-	}
-	return value
 }
 
 var signs = map[Change]string{Added: "+", Removed: "-", Replaced: "±", Changed: "~", Renamed: ">"}

@@ -53,9 +53,9 @@ func TestCompare(t *testing.T) {
 		"no identity": {[]string{resource(pod, "old", "none", `{}`)}, []string{resource(pod, "new", "none", `{}`)},
 			[]Resource{{Name: "new", Change: Added}, {Name: "old", Change: Removed}}},
 		"secret changed": {[]string{resource(pod, "a", "1", `{"s":`+secret("v1:a")+`}`)}, []string{resource(pod, "a", "1", `{"s":`+secret("v1:b")+`}`)},
-			[]Resource{{Name: "a", Change: Changed, Properties: []Property{{"s", Masked, Masked}}}}},
+			[]Resource{{Name: "a", Change: Changed, Properties: []Property{{"s", checkpoint.Masked, checkpoint.Masked}}}}},
 		"no secret any more": {[]string{resource(pod, "a", "1", `{"s":`+secret("v1:a")+`}`)}, []string{resource(pod, "a", "1", `{"s":"plain"}`)},
-			[]Resource{{Name: "a", Change: Changed, Properties: []Property{{"s", Masked, `"plain"`}}}}},
+			[]Resource{{Name: "a", Change: Changed, Properties: []Property{{"s", checkpoint.Masked, `"plain"`}}}}},
 		"secret same":              {[]string{resource(pod, "a", "1", `{"s":`+secret("v1:a")+`}`)}, []string{resource(pod, "a", "1", `{"s":`+secret("v1:a")+`}`)}, nil},
 		"waiting for its deletion": {[]string{resource(pod, "a", "1", `{}`)}, []string{resource(pod, "a", "2", `{}`, `"delete":true`), resource(pod, "a", "1", `{}`)}, nil},
 		"protection": {[]string{resource(pod, "a", "1", `{}`, `"protect":true`)}, []string{resource(pod, "a", "1", `{}`)},
@@ -79,7 +79,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	Write(&text, got)
 	raw, err := json.Marshal(got)
 	require.NoError(t, err)
-	require.Contains(t, text.String(), Masked)
+	require.Contains(t, text.String(), checkpoint.Masked)
 	require.NotContains(t, text.String()+string(raw), "CIPHER")
 }
 

@@ -1,5 +1,6 @@
 // Package gate stops what would delete or replace something that cannot be made
-// again, unless a waiver in the change allows it. The engine tells a policy pack
+// again, unless a waiver in the change allows it, and names the waivers that a
+// change needs. The engine tells a policy pack
 // nothing of what an update does to a resource, so the rule about it is asked
 // here, where the engine's plan is known.
 package gate

@@ -40,7 +40,7 @@ func newServer(t *testing.T) *server {
 
 // address is the backend's, as PULUMI_BACKEND_URL has it.
 func (g *server) address() string {
-	query := url.Values{"region": {"us-east-1"}, "endpoint": {"http://" + g.Host()}, "disableSSL": {"true"}, "s3ForcePathStyle": {"true"}}
+	query := url.Values{"region": {harness.S3Region}, "endpoint": {"http://" + g.Host()}, "disableSSL": {"true"}, "s3ForcePathStyle": {"true"}}
 	return "s3://" + bucket + "?" + query.Encode()
 }
 

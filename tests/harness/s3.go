@@ -19,11 +19,13 @@ type S3 struct {
 	cmd                *exec.Cmd
 }
 
-// Who may use an S3 server, and where it claims to be.
+// S3Region is where an S3 server claims to be.
+const S3Region = "us-east-1"
+
+// Who may use an S3 server.
 const (
 	s3Access = "slipway"
 	s3Secret = "correct horse"
-	s3Region = "us-east-1"
 )
 
 // NewS3 prepares a server with a bucket, to be started: program is versitygw, dir
@@ -52,7 +54,7 @@ func (s *S3) Objects(bucket string) string { return filepath.Join(s.dir, "object
 // credentials, and nothing that belongs to whoever runs the tests.
 func (s *S3) Environment() map[string]string {
 	return map[string]string{
-		"AWS_ACCESS_KEY_ID": s3Access, "AWS_SECRET_ACCESS_KEY": s3Secret, "AWS_REGION": s3Region,
+		"AWS_ACCESS_KEY_ID": s3Access, "AWS_SECRET_ACCESS_KEY": s3Secret, "AWS_REGION": S3Region,
 		"AWS_ENDPOINT_URL_S3": "http://" + s.host, "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	}

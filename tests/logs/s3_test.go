@@ -40,7 +40,7 @@ func newArchived(t *testing.T, profile logging.Profile) *archived {
 	require.NoError(t, server.Start(t.Context()))
 	a := &archived{server: server, node: newNodeOf(t, logging.Args{
 		Image: "none", Profile: profile, Classes: classes,
-		S3: &logging.S3{Bucket: bucket, Region: "us-east-1", Minutes: 1, Role: pulumi.String("none"), RoleAnnotation: "none"},
+		S3: &logging.S3{Bucket: bucket, Region: harness.S3Region, Minutes: 1, Role: pulumi.String("none"), RoleAnnotation: "none"},
 	})}
 	for name, value := range server.Environment() {
 		a.env = append(a.env, name+"="+value)

@@ -75,7 +75,7 @@ func transactions() Row {
 	rate := func(metric string) string {
 		return fmt.Sprintf(`sum by (datname) (rate(%s{job="%s"}[5m]))`, metric, rules.JobPostgres)
 	}
-	oldest := func(metric string) string {
+	most := func(metric string) string {
 		return fmt.Sprintf(`max by (datname) (%s{job="%s"})`, metric, rules.JobPostgres)
 	}
 	return Row{"Databases", []Panel{
@@ -85,9 +85,9 @@ func transactions() Row {
 		{Title: "Deadlocks and conflicts", Tells: "Deadlocks are the service's; conflicts are queries on a replica that replay could not wait for.", Unit: PerSecond, Queries: []Query{
 			{rate("pg_stat_database_deadlocks"), "{{datname}} deadlocks"}, {rate("pg_stat_database_conflicts"), "{{datname}} conflicts"},
 		}},
-		{Title: "Size", Tells: "On each member's volume.", Unit: Bytes, Queries: one(oldest("pg_database_size_bytes"), "{{datname}}")},
+		{Title: "Size", Tells: "On the volume of the member where it is largest.", Unit: Bytes, Queries: one(most("pg_database_size_bytes"), "{{datname}}")},
 		{Title: "Transactions since the oldest was frozen", Tells: "A sawtooth is well: vacuum freezes from 200 million on. At 2.1 billion nothing is written.", Unit: Plain, Limit: rules.AgeLimit,
-			Queries: one(oldest("pg_database_frozenxid_age"), "{{datname}}")},
+			Queries: one(most("pg_database_frozenxid_age"), "{{datname}}")},
 	}}
 }
 

@@ -223,14 +223,14 @@ func memberCases() []example {
 		}
 	}
 	return []example{
-		{"DatabaseFiguresMissing", "there is no exporter", fires, "15m", "", []string{running}},
-		{"DatabaseFiguresMissing", "it is not let in", fires, "15m", "", []string{running, up + "0x60", well + "1x60"}},
-		{"DatabaseFiguresMissing", "one of its questions fails", fires, "15m", "", []string{running, up + "1x60", well + "1x60"}},
-		{"DatabaseFiguresMissing", "another member's answers", fires, "15m", "", []string{
+		{"DatabaseMetricsMissing", "there is no exporter", fires, "15m", "", []string{running}},
+		{"DatabaseMetricsMissing", "it is not let in", fires, "15m", "", []string{running, up + "0x60", well + "1x60"}},
+		{"DatabaseMetricsMissing", "one of its questions fails", fires, "15m", "", []string{running, up + "1x60", well + "1x60"}},
+		{"DatabaseMetricsMissing", "another member's answers", fires, "15m", "", []string{
 			running, `pg_up{job="postgres",pod="postgres-1"} => 1x60`, `pg_exporter_last_scrape_error{job="postgres",pod="postgres-1"} => 0x60`,
 		}},
-		{"DatabaseFiguresMissing", "it answers", silent, "15m", "", []string{running, up + "1x60", well + "0x60"}},
-		{"DatabaseFiguresMissing", "the member itself is away", silent, "15m", "", []string{`patroni_postgres_running{job="patroni",pod="postgres-0"} => 0x60`, up + "0x60"}},
+		{"DatabaseMetricsMissing", "it answers", silent, "15m", "", []string{running, up + "1x60", well + "0x60"}},
+		{"DatabaseMetricsMissing", "the member itself is away", silent, "15m", "", []string{`patroni_postgres_running{job="patroni",pod="postgres-0"} => 0x60`, up + "0x60"}},
 		{"DatabaseConnectionsNearLimit", "of one member", fires, "10m", "", connections("60x60", "30x60")},
 		{"DatabaseConnectionsNearLimit", "the other one is gone", fires, "10m", "", connections("60x60", "30x60")[:4]},
 		{"DatabaseConnectionsNearLimit", "of none", silent, "10m", "", connections("40x60", "30x60")},
@@ -255,9 +255,9 @@ func poolerCases() []example {
 		clients = `pgbouncer_used_clients{job="pgbouncer",pod="postgres-pooler-a"} => `
 	)
 	return []example{
-		{"PoolerFiguresMissing", "it does not answer", fires, "15m", "", []string{up + "0x60"}},
-		{"PoolerFiguresMissing", "another one answers", fires, "15m", "", []string{up + "0x60", `pgbouncer_up{job="pgbouncer",pod="postgres-pooler-b"} => 1x60`}},
-		{"PoolerFiguresMissing", "it answers", silent, "15m", "", []string{up + "1x60"}},
+		{"PoolerMetricsMissing", "it does not answer", fires, "15m", "", []string{up + "0x60"}},
+		{"PoolerMetricsMissing", "another one answers", fires, "15m", "", []string{up + "0x60", `pgbouncer_up{job="pgbouncer",pod="postgres-pooler-b"} => 1x60`}},
+		{"PoolerMetricsMissing", "it answers", silent, "15m", "", []string{up + "1x60"}},
 		{"PoolerClientsWaiting", "always", fires, "15m", "", []string{waiting + "2x60"}},
 		{"PoolerClientsWaiting", "now and then", silent, "15m", "", []string{waiting + "3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0 3 3 0"}},
 		{"PoolerClientsNearLimit", "nearly all", fires, "10m", "", []string{most, clients + "450x60"}},

@@ -98,7 +98,7 @@ func Groups(o Options) []Group {
 		objectives(o), longObjectives(o),
 		monitoring(o), cluster(), workloads(o), ingress(o), api(), database(o), certificates(o),
 	}
-	return slices.Concat(groups, figures(o), names(o), logs(o), backups(o), benchmark(o))
+	return slices.Concat(groups, exporters(o), names(o), logs(o), backups(o), benchmark(o))
 }
 
 // Alerts returns every alert there is with o.

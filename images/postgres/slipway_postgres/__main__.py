@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import urllib.error
-from pathlib import Path
 
 from . import handover, labels, reconcile, render, settings, supervise
 from .rest import Rest, RestError
@@ -96,7 +95,7 @@ def export(env: dict[str, str]) -> None:
     """Become the exporter."""
     from . import exporter
 
-    run = Path(env.get("SLIPWAY_POSTGRES_RUN", "/run/postgresql"))
+    run = settings.run_directory(env)
     source = exporter.environment(run, settings.POSTGRES_PORT)
     words = exporter.command()
     os.execvpe(words[0], words, env | source)
@@ -159,7 +158,7 @@ def main(arguments: list[str]) -> int:
             case "bouncer" if len(rest) == 1 and rest[0].isdigit():
                 from . import bouncer
 
-                root = Path(os.environ.get("SLIPWAY_POSTGRES_ETC", "/etc/slipway/postgres"))
+                root = settings.mounted(os.environ)
                 return bouncer.run(root / "credentials", int(rest[0]))
             case "repository" if not rest:
                 return keep_repository()

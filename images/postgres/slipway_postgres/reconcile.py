@@ -8,12 +8,11 @@ the members that need it one at a time, the leader last and handed over first.
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from . import render
 from .rest import Rest, RestError
-from .settings import BadSetting, password
+from .settings import BadSetting, mounted, password
 
 # What an operator switches on a live cluster and no declaration owns.
 KEPT = frozenset({"pause", "standby_cluster", "slots", "ignore_slots"})
@@ -189,7 +188,7 @@ def incomplete(members: list[dict[str, Any]], expected: int) -> str:
 
 def command(url: str, env: dict[str, str]) -> None:
     """Run against the cluster whose members answer at url."""
-    root = Path(env.get("SLIPWAY_POSTGRES_ETC", "/etc/slipway/postgres"))
+    root = mounted(env)
     try:
         members = int(env["SLIPWAY_POSTGRES_MEMBERS"])
     except (KeyError, ValueError) as error:

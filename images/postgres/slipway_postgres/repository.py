@@ -22,7 +22,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from . import render, supervise
-from .settings import BadSetting
+from .settings import BadSetting, mounted
 
 METRICS_PORT = 9854
 # How often it is looked at what is due.
@@ -332,6 +332,6 @@ def when(moment: float) -> str:
 def surroundings(env: dict[str, str] | None = None) -> tuple[Path, Path, Path]:
     """Directories of mounted configuration, of certificates, and of the volume."""
     env = dict(os.environ) if env is None else env
-    root = Path(env.get("SLIPWAY_POSTGRES_ETC", "/etc/slipway/postgres"))
+    root = mounted(env)
     data = Path(env.get("SLIPWAY_POSTGRES_DATA", "/var/lib/postgresql/data"))
     return root / "config", root / "tls", data

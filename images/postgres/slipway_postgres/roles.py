@@ -116,7 +116,7 @@ def create_exporter(connection: psycopg.Connection[Any], role: str) -> None:
         for statement in (
             "CREATE ROLE {} LOGIN CONNECTION LIMIT 3 IN ROLE pg_read_all_stats",
             "ALTER ROLE {} SET default_transaction_read_only = on",
-            # Prometheus has given up by then.
+            # A question that hangs ends by itself, whatever Prometheus still waits for.
             "ALTER ROLE {} SET statement_timeout = '8s'",
         ):
             connection.execute(sql.SQL(statement).format(name))

@@ -1,6 +1,7 @@
 """Where a member finds its files and what it is called."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,16 @@ class Settings:
         return (self.config, self.credentials, self.tls)
 
 
+def mounted(env: Mapping[str, str]) -> Path:
+    """Where a pod's files are mounted."""
+    return Path(env.get("SLIPWAY_POSTGRES_ETC", "/etc/slipway/postgres"))
+
+
+def run_directory(env: Mapping[str, str]) -> Path:
+    """Where PostgreSQL's socket is."""
+    return Path(env.get("SLIPWAY_POSTGRES_RUN", "/run/postgresql"))
+
+
 def load(env: dict[str, str] | None = None) -> Settings:
     """Read the settings, naming every missing variable at once."""
     env = dict(os.environ) if env is None else env
@@ -49,7 +60,7 @@ def load(env: dict[str, str] | None = None) -> Settings:
         raise BadSetting(
             f"{', '.join(missing)} not set; the pod template must pass them with fieldRef"
         )
-    root = Path(env.get("SLIPWAY_POSTGRES_ETC", "/etc/slipway/postgres"))
+    root = mounted(env)
     return Settings(
         name=env["POD_NAME"],
         address=env["POD_IP"],
@@ -57,7 +68,7 @@ def load(env: dict[str, str] | None = None) -> Settings:
         config=root / "config",
         credentials=root / "credentials",
         tls=root / "tls",
-        run=Path(env.get("SLIPWAY_POSTGRES_RUN", "/run/postgresql")),
+        run=run_directory(env),
         data=Path(env.get("SLIPWAY_POSTGRES_DATA", "/var/lib/postgresql/data")),
     )
 

@@ -21,12 +21,12 @@ const (
 	DeadlockLimit = 5
 )
 
-// figures watches what PostgreSQL and PgBouncer tell of themselves. Each member
+// exporters watches what PostgreSQL and PgBouncer tell of themselves. Each member
 // and pooler is judged by what its own exporter says, so one that is gone takes no
 // other one's alert with it; what all members know is taken from any. Where the
 // exporters are silent nothing of this can fire, which the first alert of either
 // group is about.
-func figures(o Options) []Group {
+func exporters(o Options) []Group {
 	if !slices.Contains(o.Jobs, JobPostgres) {
 		return nil
 	}
@@ -37,7 +37,7 @@ func members() Group {
 	pg := func(metric string) string { return fmt.Sprintf(`%s{job="%s"}`, metric, JobPostgres) }
 	return Group{Name: "slipway-members", Alerts: []Alert{
 		{
-			Name: "DatabaseFiguresMissing", Severity: Warning, For: 10 * time.Minute,
+			Name: "DatabaseMetricsMissing", Severity: Warning, For: 10 * time.Minute,
 			Expr: fmt.Sprintf(`max by (pod) (patroni_postgres_running{job="%s"}) == 1
 unless on (pod)
 (%s == 1 and on (pod) %s == 0)`, JobPatroni, pg("pg_up"), pg("pg_exporter_last_scrape_error")),
@@ -85,7 +85,7 @@ func poolers() Group {
 	bouncer := func(metric string) string { return fmt.Sprintf(`%s{job="%s"}`, metric, JobPgBouncer) }
 	return Group{Name: "slipway-poolers", Alerts: []Alert{
 		{
-			Name: "PoolerFiguresMissing", Severity: Warning, For: 10 * time.Minute,
+			Name: "PoolerMetricsMissing", Severity: Warning, For: 10 * time.Minute,
 			Expr:        bouncer("pgbouncer_up") + " == 0",
 			Summary:     "Pooler {{ $labels.pod }} does not answer its own exporter",
 			Description: "Alerts about its clients cannot fire. Whether it answers others, the API's own figures say.",
