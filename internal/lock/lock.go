@@ -100,33 +100,54 @@ func list(ctx context.Context, stack *backend.Stack, here machine) ([]Lock, erro
 	}
 	var locks []Lock
 	for _, object := range objects {
-		raw, err := stack.ReadRaw(ctx, object.Key)
-		if errors.Is(err, backend.ErrNotFound) {
-			continue // released between the listing and now
-		}
-		if err != nil {
+		l := Lock{Key: object.Key}
+		switch err := l.read(ctx, stack); {
+		case errors.Is(err, backend.ErrNotFound):
+			continue // released since it was listed, or under its final name
+		case errors.Is(err, errCutShort):
+			l.Life, l.Why = Dead, err.Error()
+			locks = append(locks, l)
+			continue
+		case err != nil:
 			return nil, err
 		}
-		l := Lock{Key: object.Key}
+		l.Lease = leaseOf(leases, l)
+		l.Life, l.Why = here.judge(l, stack.Directory() != "")
+		locks = append(locks, l)
+	}
+	return locks, nil
+}
+
+var errCutShort = errors.New("the file was cut short and names nobody")
+
+// read fills in what the lock's file says. A directory shows a file that is
+// being written, under a name of its own, for some microseconds: one that is
+// not whole is read again for a second before errCutShort is returned.
+func (l *Lock) read(ctx context.Context, stack *backend.Stack) error {
+	for try := 0; ; try++ {
+		raw, err := stack.ReadRaw(ctx, l.Key)
+		if err != nil {
+			return err
+		}
 		var file struct {
 			PID       int       `json:"pid"`
 			Username  string    `json:"username"`
 			Hostname  string    `json:"hostname"`
 			Timestamp time.Time `json:"timestamp"`
 		}
-		if err := json.Unmarshal(raw, &file); err != nil || file.PID <= 0 {
-			// Backends write an object whole or not at all, so nobody is in the
-			// middle of writing this one.
-			l.Life, l.Why = Dead, "the file was cut short and names nobody"
-			locks = append(locks, l)
-			continue
+		if err := json.Unmarshal(raw, &file); err == nil && file.PID > 0 {
+			l.PID, l.User, l.Host, l.Since = file.PID, file.Username, file.Hostname, file.Timestamp
+			return nil
 		}
-		l.PID, l.User, l.Host, l.Since = file.PID, file.Username, file.Hostname, file.Timestamp
-		l.Lease = leaseOf(leases, l)
-		l.Life, l.Why = here.judge(l, stack.Directory() != "")
-		locks = append(locks, l)
+		if try == 10 {
+			return errCutShort
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	return locks, nil
 }
 
 // Held returns an error that names every holder who is not provably dead, and

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -204,4 +206,26 @@ func TestProcessesOfThisMachine(t *testing.T) {
 	_ = cmd.Wait()
 	_, _, found = findProcess(cmd.Process.Pid)
 	require.False(t, found)
+}
+
+// A lock that is being written is not one whose holder died in the middle.
+func TestAHalfWrittenLockIsWaitedFor(t *testing.T) {
+	stack := open(t)
+	half, whole := stack.LockDir()+"/a.json.1f.tmp", stack.LockDir()+"/a.json"
+	require.NoError(t, stack.Write(t.Context(), half, []byte(`{"pid":`)))
+	files := filepath.Join(stack.Directory(), filepath.FromSlash(half))
+	renamed := make(chan error, 1)
+	go func() {
+		time.Sleep(200 * time.Millisecond)
+		renamed <- os.Rename(files, strings.TrimSuffix(files, ".1f.tmp"))
+	}()
+	locks, err := list(t.Context(), stack, here)
+	require.NoError(t, <-renamed)
+	require.NoError(t, err)
+	require.Empty(t, locks, "it was called dead, and would have been removed")
+
+	locks, err = list(t.Context(), stack, here)
+	require.NoError(t, err)
+	require.Len(t, locks, 1)
+	require.Equal(t, Dead, locks[0].Life, "nobody is writing it: %s is as short as before", whole)
 }

@@ -98,11 +98,11 @@ func TestARowThatWasDeletedIsInTheArchive(t *testing.T) {
 }
 
 // With the repository away, writes go on, and what was written is archived
-// afterwards.
+// afterwards, also when the leader that wrote it is lost before.
 func TestTheRepositoryMayBeAway(t *testing.T) {
 	healthy(t)
 	backedUp(t)
-	ctx := within(t, 5*time.Minute)
+	ctx := within(t, 8*time.Minute)
 	pods, err := live.Pods(ctx, harness.Database, repository)
 	require.NoError(t, err)
 	_, err = live.Kubectl(ctx, "scale", "-n", harness.Database, "statefulset/postgres-repository", "--replicas=0")
@@ -120,12 +120,21 @@ func TestTheRepositoryMayBeAway(t *testing.T) {
 	require.NoError(t, ledger.Await(ctx, 40))
 	lead, err := leader(ctx)
 	require.NoError(t, err)
+	deleted := store(t, "deleted before its leader was lost", 1)
+	// The moment is a whole second, between the row and its deletion.
+	time.Sleep(time.Second)
+	there := time.Now().UTC().Format(time.RFC3339)
+	time.Sleep(time.Second)
+	require.Equal(t, http.StatusNoContent, ask(t, http.MethodDelete, "/v1/items/"+deleted, nil, nil).status)
 	_, err = live.Kubectl(ctx, "exec", "-n", harness.Database, lead.Metadata.Name, "--", "psql", "-XAtqc", "select pg_switch_wal()")
 	require.NoError(t, err)
 	require.NoError(t, ledger.Await(ctx, 40))
 	result := ledger.Stop()
 	require.Empty(t, result.Failures, result.Causes())
 
+	_, err = live.Kubectl(ctx, "delete", "pod", lead.Metadata.Name, "-n", harness.Database, "--force", "--grace-period=0")
+	require.NoError(t, err)
+	takenOver(t, lead)
 	_, err = live.Kubectl(ctx, "scale", "-n", harness.Database, "statefulset/postgres-repository", "--replicas=1")
 	require.NoError(t, err)
 	healthy(t)
@@ -141,6 +150,8 @@ func TestTheRepositoryMayBeAway(t *testing.T) {
 	out, err = slipway(t, 5*time.Minute, "backup", "now")
 	require.NoError(t, err, out)
 	require.Equal(t, "1", restored(t, id))
+	require.Equal(t, "1", restored(t, deleted, "--at", there), "the next leader archived it")
+	require.Equal(t, "0", restored(t, deleted))
 }
 
 func TestBadMomentsAreRefusedBeforeAnythingIsRestored(t *testing.T) {

@@ -40,18 +40,24 @@ func faulty(t *testing.T, fault, repair func(t *testing.T, victim harness.Pod)) 
 	t.Helper()
 	survives(t, func(t *testing.T, before harness.Pod) {
 		fault(t, before)
-		ctx := within(t, 3*time.Minute)
-		require.NoError(t, eventually(ctx, func() error {
-			now, err := leader(ctx)
-			if err != nil {
-				return err
-			}
-			if now.Metadata.UID == before.Metadata.UID {
-				return fmt.Errorf("%s still leads", now.Metadata.Name)
-			}
-			return nil
-		}), "nobody took over")
+		takenOver(t, before)
 	}, repair)
+}
+
+// takenOver waits until another pod leads than the one before.
+func takenOver(t *testing.T, before harness.Pod) {
+	t.Helper()
+	ctx := within(t, 3*time.Minute)
+	require.NoError(t, eventually(ctx, func() error {
+		now, err := leader(ctx)
+		if err != nil {
+			return err
+		}
+		if now.Metadata.UID == before.Metadata.UID {
+			return fmt.Errorf("%s still leads", now.Metadata.Name)
+		}
+		return nil
+	}), "nobody took over")
 }
 
 // survives is faulty for a fault after which the same member may go on leading.

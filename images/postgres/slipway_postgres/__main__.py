@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import sys
 import urllib.error
+from pathlib import Path
 
-from . import handover, labels, reconcile, render, settings, supervise
+from . import archive, handover, labels, reconcile, render, settings, supervise
 from .rest import Rest, RestError
 
 USAGE = """usage: slipway-postgres COMMAND
@@ -129,11 +130,26 @@ def ensure_roles(here: settings.Settings, promoted: bool = False) -> None:
     from . import roles
 
     try:
-        done = roles.ensure_as_leader(here) if promoted else roles.ensure(here)
+        if promoted:
+            if not roles.leads(here):
+                return
+            archive_former(here)
+        done = roles.ensure(here)
     except psycopg.Error as error:
         raise settings.BadSetting(f"creating roles and database: {error}") from error
     for line in done:
         supervise.say(line)
+
+
+def archive_former(here: settings.Settings) -> None:
+    if not (here.config / "pgbackrest.conf").exists():
+        return
+    try:
+        data = Path(render.read_yaml(here.config / "patroni.yaml")["postgresql"]["data_dir"])
+        for segment in archive.mark(data):
+            supervise.say(f"archiving {segment}, in case the former leader did not")
+    except (OSError, ValueError, KeyError) as error:
+        supervise.say(f"leaving the former leader's segments alone: {error}")
 
 
 def main(arguments: list[str]) -> int:

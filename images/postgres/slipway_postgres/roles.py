@@ -127,18 +127,17 @@ def in_recovery(connection: psycopg.Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
-def ensure_as_leader(settings: Settings) -> list[str]:
-    """Wait until this member, just promoted, accepts writes; then ensure."""
+def leads(settings: Settings) -> bool:
+    """Wait until this member, just promoted, accepts writes; False if it never does."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             with connect(settings, "postgres") as connection:
                 if not in_recovery(connection):
-                    break
+                    return True
         except psycopg.OperationalError:
             if time.monotonic() > deadline:
                 raise
         if time.monotonic() > deadline:
-            return []
+            return False
         time.sleep(0.5)
-    return ensure(settings)
