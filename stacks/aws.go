@@ -133,7 +133,7 @@ func (a AWS) bucketArgs(name string, s Settings, keyARN pulumi.StringInput) (log
 	logs.ExpireDays, logs.ColdDays, logs.OldVersionDays, logs.Delivery = a.Logs.KeepDays, a.Logs.ColdDays, 1, flowPrefix
 	// Also without a sink that writes there: what an earlier one wrote ends in time.
 	logs.PrefixDays = map[string]int{}
-	for _, class := range s.Logging.classes() {
+	for _, class := range s.archived() {
 		logs.PrefixDays[class.Prefix()] = class.Days
 	}
 	// The oldest moment that can be restored needs the full backup before it; one
@@ -396,7 +396,7 @@ func (g *ground) archiveLogs() (*logging.S3, error) {
 		return nil, nil
 	}
 	var prefixes []string
-	for _, class := range g.settings.Logging.classes() {
+	for _, class := range g.settings.archived() {
 		prefixes = append(prefixes, class.Prefix())
 	}
 	made, err := identity.New(g.ctx, "identity-logs", identity.Args{

@@ -76,6 +76,7 @@ func Defaults() Settings {
 			Sink: SinkFiles, AccessDays: 7, ApplicationDays: 14, DatabaseDays: 14, SystemDays: 14,
 			DiskMiB: 256, MaxLineBytes: logging.DefaultMaxLineBytes,
 		},
+		Tracing:        Tracing{PerThousand: 10, Days: 7},
 		DataProtection: DataProtection{Profile: string(logging.Standard)},
 		Benchmark:      Benchmark{Rate: 20, DurationSeconds: 60, Mix: string(load.Mixed), MaxP99Milliseconds: 500},
 		Account:        Account{KeepImages: 100, StateDays: 90},

@@ -42,5 +42,6 @@ func (b *builder) ingress() (*traefik.Traefik, error) {
 		APIServer:      b.foundation.APINetworks,
 
 		MonitoringNamespace: b.settings.scraper(),
+		Traces:              b.settings.traces(),
 	}, b.foundation.Cluster)
 }

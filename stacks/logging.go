@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"slipway.dev/slipway/components/logging"
+	"slipway.dev/slipway/components/workload"
 )
 
 // Sinks of the setting logging.sink.
@@ -33,11 +34,15 @@ func (b *builder) logs() error {
 // loggingArgs are the collectors' arguments as far as settings decide them.
 func (s Settings) loggingArgs(image string) logging.Args {
 	l := s.Logging
-	return logging.Args{
+	args := logging.Args{
 		Namespace: loggingNamespace, Image: image,
 		Profile: logging.Profile(s.DataProtection.Profile), MaxLineBytes: l.MaxLineBytes,
 		MonitoringNamespace: s.scraper(), Classes: l.classes(),
 	}
+	if s.traces() != nil {
+		args.Traces = s.spans()
+	}
+	return args
 }
 
 // classes are the kinds of logs, with what is kept of each.
@@ -51,6 +56,28 @@ func (l Logging) classes() []logging.Class {
 		class("database", l.DatabaseDays, databaseNamespace),
 		class("system", l.SystemDays),
 	}
+}
+
+// spans are who sends spans, and what is kept of them.
+func (s Settings) spans() *logging.Traces {
+	return &logging.Traces{
+		Namespaces: []string{ingressNamespace, apiNamespace}, Days: s.Tracing.Days, DiskMiB: s.Logging.DiskMiB,
+	}
+}
+
+// archived are the classes of the archive, spans among them whether or not any are
+// taken: what was kept by earlier settings ends in its time.
+func (s Settings) archived() []logging.Class {
+	return logging.Args{Classes: s.Logging.classes(), Traces: s.spans()}.Stored()
+}
+
+// traces is where spans go, nil where nobody takes them. The pods of a guest send
+// none: its host's collectors let in the host's pods only.
+func (s Settings) traces() *workload.Traces {
+	if s.Tracing.PerThousand == 0 || s.Logging.Sink == SinkOff || s.Foundation == AsGuest {
+		return nil
+	}
+	return logging.Receiver(loggingNamespace, s.Tracing.PerThousand)
 }
 
 func (l Logging) check(foundation string, f *faults) {

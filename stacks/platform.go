@@ -240,6 +240,7 @@ func (s Settings) apiArgs(namespaces Namespaces, image string, images map[fastap
 		Ingress:   fastapi.Ingress{Namespace: namespaces.Ingress},
 
 		MonitoringNamespace: s.scraper(),
+		Traces:              s.traces(),
 		Certificate: fastapi.Certificate{
 			ValidHours: s.Certificates.ValidHours, RenewHours: s.Certificates.RenewHours,
 		},

@@ -59,10 +59,10 @@ func (s Settings) logProcessing() []Processing {
 		"access":   "at Traefik, every field but " + strings.Join(traefik.DefaultFields, ", "),
 		"database": "at PostgreSQL, statements and their values, connections and addresses",
 	}
-	args := s.loggingArgs("")
-	for _, class := range args.Classes {
+	protected := s.DataProtection.Profile == string(logging.Standard)
+	for _, class := range s.Logging.classes() {
 		removed := "nothing"
-		if args.Profile == logging.Standard {
+		if protected {
 			removed = minimised
 		}
 		if at := without[class.Name]; at != "" {
@@ -78,14 +78,29 @@ func (s Settings) logProcessing() []Processing {
 		}
 		entries = append(entries, entry)
 	}
-	return append(entries, s.archiveProcessing(args.Classes))
+	return append(entries, s.traceProcessing(protected), s.archiveProcessing())
+}
+
+// traceProcessing is what is kept of requests that were followed.
+func (s Settings) traceProcessing(protected bool) Processing {
+	entry := Processing{
+		What: "Spans of requests that are followed (tracing.perThousand): route, status, how long each step took", Why: "Finding what makes a request slow",
+		Where: "Files on each node, /var/lib/otelcol/archive", Without: "nothing", Setting: "tracing.days, logging.diskMiB",
+	}
+	if protected {
+		entry.Without = "everything but a list of attributes that hold nothing of a client: no path, query, header or address"
+	}
+	if s.traces() != nil {
+		entry.Kept = fmt.Sprintf("at most %s, and %d MiB per node", days(s.Tracing.Days), s.Logging.DiskMiB)
+	}
+	return entry
 }
 
 // archiveProcessing is the copy of logs in a bucket. An erasure on a node has the
 // copies of what is there written anew.
-func (s Settings) archiveProcessing(classes []logging.Class) Processing {
+func (s Settings) archiveProcessing() Processing {
 	entry := Processing{
-		What: "Copies of these log records, of all classes", Why: "Reading logs of nodes that are gone",
+		What: "Copies of these log records and spans, of all classes", Why: "Reading logs of nodes that are gone",
 		Where:   "On AWS with logging.sink s3, the bucket of logs below pods/, in the stack's region, encrypted",
 		Without: "what is left out and removed before they are stored on a node", Setting: "logging.sink, the classes' days",
 		Left: "what an erasure changes on a node is copied anew within minutes, and the copy in its place is deleted after 1 day; " +
@@ -95,7 +110,7 @@ func (s Settings) archiveProcessing(classes []logging.Class) Processing {
 		return entry
 	}
 	var kept []string
-	for _, class := range classes {
+	for _, class := range s.archived() {
 		kept = append(kept, class.Name+" "+days(class.Days))
 	}
 	entry.Kept = strings.Join(kept, ", ") + ", each from when it was copied, and up to 3 days until S3 has deleted every version"
@@ -196,7 +211,7 @@ func (s Settings) Erasure() Erasure {
 			Kept: "as there", Left: "the archive is its host's; run slipway erase --stack " + s.Guest.Host + " as well",
 		})
 	case s.Logging.Sink != SinkOff:
-		for _, class := range s.Logging.classes() {
+		for _, class := range s.loggingArgs("").Stored() {
 			erasure.Classes = append(erasure.Classes, class.Name)
 		}
 	}

@@ -33,6 +33,8 @@ type Settings struct {
 	Monitoring Monitoring `json:"monitoring"`
 	// Logging says which logs are kept, and for how long.
 	Logging Logging `json:"logging"`
+	// Tracing says how many requests are followed, and for how long that is kept.
+	Tracing Tracing `json:"tracing"`
 	// DataProtection says what is removed from logs before they are stored.
 	DataProtection DataProtection `json:"dataProtection"`
 	// Benchmark says how the platform is measured from inside its cluster.

@@ -19,11 +19,24 @@ type Logging struct {
 	DatabaseDays int `json:"databaseDays" min:"1" max:"90"`
 	// SystemDays is how long records of everything else are kept.
 	SystemDays int `json:"systemDays" min:"1" max:"90"`
-	// DiskMiB is how much of each node's disk each of these four may take. When
+	// DiskMiB is how much of each node's disk each of these four may take, and spans. When
 	// one is full, its oldest records go before their time, which is counted.
 	DiskMiB int `json:"diskMiB" min:"4" max:"65536"`
 	// MaxLineBytes is where a text in a record is cut.
 	MaxLineBytes int `json:"maxLineBytes" min:"1024" max:"1048576"`
+}
+
+// Tracing follows requests through the ingress, the service and its statements.
+// Spans go where logs go, so that with logging.sink off there are none, and
+// with s3 they are copied too.
+type Tracing struct {
+	// PerThousand is how many of 1000 requests are followed; 0 follows none. A
+	// client that sends a traceparent header decides for its own request. A change
+	// rolls the ingress, the service and the collectors.
+	PerThousand int `json:"perThousand" min:"0" max:"1000"`
+	// Days is how long spans are kept. They may take as much of each node's disk as
+	// a class of logs, logging.diskMiB.
+	Days int `json:"days" min:"1" max:"90"`
 }
 
 // DataProtection says what is removed from logs before they are stored.

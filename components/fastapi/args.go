@@ -1,6 +1,10 @@
 package fastapi
 
-import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway.dev/slipway/components/workload"
+)
 
 // Strategy is how one release follows another.
 type Strategy string
@@ -73,6 +77,9 @@ type Args struct {
 	Certificate Certificate
 	// MonitoringNamespace may scrape metrics. Empty: nobody may.
 	MonitoringNamespace string
+	// Traces is where spans go. Nil: requests are not traced. A change rolls the
+	// pods.
+	Traces *workload.Traces
 }
 
 // Scaling bounds the number of pods and says when to add some. All of it can

@@ -49,7 +49,7 @@ func (b *builder) configure() error {
 func (b *builder) environment() pulumi.StringMap {
 	p, db := b.plan, b.plan.Database
 	number := func(n int) pulumi.String { return pulumi.String(strconv.Itoa(n)) }
-	return pulumi.StringMap{
+	variables := pulumi.StringMap{
 		"SLIPWAY_DATABASE_HOST":          db.PrimaryHost,
 		"SLIPWAY_DATABASE_REPLICA_HOST":  db.ReplicaHost,
 		"SLIPWAY_DATABASE_PORT":          pulumi.Sprintf("%d", db.Port),
@@ -64,4 +64,9 @@ func (b *builder) environment() pulumi.StringMap {
 		"SLIPWAY_KEEPALIVE_SECONDS":      number(p.Drain.KeepAliveSeconds),
 		"SLIPWAY_LOG_LEVEL":              pulumi.String(p.LogLevel),
 	}
+	if t := p.Traces; t != nil {
+		variables["SLIPWAY_TRACES_ENDPOINT"] = pulumi.String(t.URL())
+		variables["SLIPWAY_TRACES_RATIO"] = pulumi.Sprintf("%g", t.Ratio())
+	}
+	return variables
 }

@@ -9,6 +9,7 @@ import (
 
 	"slipway.dev/slipway/components/component/componenttest"
 	"slipway.dev/slipway/components/fastapi"
+	"slipway.dev/slipway/components/workload"
 )
 
 const (
@@ -246,6 +247,32 @@ func TestOnlyTheIngressMayCallAndOnlyTheDatabaseIsCalled(t *testing.T) {
 		if out.Text(`spec.egress[0].to[0].namespaceSelector.matchLabels["kubernetes.io/metadata.name"]`) != "slipway-database" ||
 			out.Number("spec.egress[0].ports[0].port") != 6432 {
 			t.Errorf("called: %v", out.Inputs["spec"])
+		}
+	})
+}
+
+func TestSpansGoWhereItIsSaidAndNowhereElse(t *testing.T) {
+	const name = "api-allow-traces"
+	plain := recorded(t, args())
+	if plain.Has(policies, name) {
+		t.Error("without traces there is a way out for them")
+	}
+	told := func(g *componenttest.Graph) string {
+		return g.One(t, "kubernetes:core/v1:ConfigMap", "api-settings").Text("data.SLIPWAY_TRACES_ENDPOINT")
+	}
+	if to := told(plain); to != "" {
+		t.Errorf("without traces the pods send to %s", to)
+	}
+	traced := args()
+	traced.Traces = &workload.Traces{Host: "collector.logs.svc", Namespace: "logs", Port: 4318, PerThousand: 25}
+	componenttest.Both(t, program(traced), func(t *testing.T, g *componenttest.Graph) {
+		if to := told(g); to != "http://collector.logs.svc:4318/v1/traces" {
+			t.Errorf("the pods send to %q", to)
+		}
+		out := g.One(t, policies, name)
+		if out.Text(`spec.egress[0].to[0].namespaceSelector.matchLabels["kubernetes.io/metadata.name"]`) != "logs" ||
+			out.Number("spec.egress[0].ports[0].port") != 4318 {
+			t.Errorf("the way out leads to %v", out.Inputs["spec"])
 		}
 	})
 }

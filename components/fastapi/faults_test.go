@@ -6,6 +6,7 @@ import (
 
 	"slipway.dev/slipway/components/component/componenttest"
 	"slipway.dev/slipway/components/fastapi"
+	"slipway.dev/slipway/components/workload"
 )
 
 func TestFaultsNameTheirPath(t *testing.T) {
@@ -42,7 +43,11 @@ func TestFaultsNameTheirPath(t *testing.T) {
 		"negative timing":    {func(a *fastapi.Args) { a.Drain.PreStopSeconds = -5 }, "drain.preStopSeconds: is -5"},
 		"colour":             {func(a *fastapi.Args) { *a = blueGreen("red") }, `active: "red" is none of blue, green`},
 		"colour without one": {func(a *fastapi.Args) { *a = blueGreen("blue"); delete(a.Images, "green") }, "images.green: "},
-		"third colour":       {func(a *fastapi.Args) { *a = blueGreen("blue"); a.Images["red"] = "a:b" }, "images.red: is no colour"},
+		"too many traces": {func(a *fastapi.Args) {
+			a.Traces = &workload.Traces{Host: "a", Namespace: "b", Port: 1, PerThousand: 1001}
+		}, "traces.perThousand: is 1001, must be 1 to 1000"},
+		"traces to nobody": {func(a *fastapi.Args) { a.Traces = &workload.Traces{PerThousand: 1} }, `traces: "" in namespace "" at port 0 is no place`},
+		"third colour":     {func(a *fastapi.Args) { *a = blueGreen("blue"); a.Images["red"] = "a:b" }, "images.red: is no colour"},
 		"colours share a tag": {
 			func(a *fastapi.Args) { *a = blueGreen("blue"); a.Images["green"] = "other.test/api:src-b" }, "images: blue and green differ"},
 	} {

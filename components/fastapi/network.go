@@ -10,7 +10,7 @@ import (
 	"slipway.dev/slipway/components/component"
 )
 
-// allowFlows opens the two flows the closed namespace needs, and returns the
+// allowFlows opens the flows the closed namespace needs, and returns the
 // policies: a pod that starts before them finds its database unreachable.
 func (b *builder) allowFlows() ([]pulumi.Resource, error) {
 	callers := networkingv1.NetworkPolicyPeerArray{inNamespace(b.plan.Ingress.Namespace)}
@@ -51,7 +51,23 @@ func (b *builder) allowFlows() ([]pulumi.Resource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("allowing the database in %s: %w", b.plan.Database.Namespace, err)
 	}
-	return []pulumi.Resource{requests, queries}, nil
+	if b.plan.Traces == nil {
+		return []pulumi.Resource{requests, queries}, nil
+	}
+	spans, err := networkingv1.NewNetworkPolicy(b.ctx, b.name+"-allow-traces", &networkingv1.NetworkPolicyArgs{
+		Metadata: b.meta("allow-traces", b.name, "network"),
+		Spec: networkingv1.NetworkPolicySpecArgs{
+			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{
+				component.LabelName: pulumi.String(b.name), component.LabelComponent: pulumi.String(web),
+			}},
+			PolicyTypes: pulumi.ToStringArray([]string{"Egress"}),
+			Egress:      networkingv1.NetworkPolicyEgressRuleArray{b.plan.Traces.Egress()},
+		},
+	}, b.under()...)
+	if err != nil {
+		return nil, fmt.Errorf("allowing spans to %s: %w", b.plan.Traces.Namespace, err)
+	}
+	return []pulumi.Resource{requests, queries, spans}, nil
 }
 
 // inNamespace is every pod of one namespace.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"slipway.dev/slipway/components/component"
+	"slipway.dev/slipway/components/workload"
 )
 
 // plan is what Args mean once defaults are in and contradictions are out.
@@ -76,6 +77,10 @@ func resolve(name string, args Args) (plan, []Fault) {
 	p.checkAmounts(fault)
 	for _, f := range p.Drain.Faults() {
 		fault("drain."+f.Path, "%s", f.Problem)
+	}
+	for _, err := range workload.CheckTraces("traces", p.Traces) {
+		path, problem, _ := strings.Cut(err.Error(), ": ")
+		fault(path, "%s", problem)
 	}
 	p.releases = p.resolveReleases(name, fault)
 	for _, image := range slices.Sorted(maps.Keys(p.Migrators)) {

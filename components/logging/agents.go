@@ -107,6 +107,10 @@ func (p parts) container(places Places) corev1.ContainerArgs {
 			Name: pulumi.String(name), MountPath: pulumi.String(path), ReadOnly: pulumi.Bool(readOnly),
 		}
 	}
+	ports := corev1.ContainerPortArray{port("health", healthPort), port("metrics", metricsPort)}
+	if p.Traces != nil {
+		ports = append(ports, port("otlp", tracesPort))
+	}
 	return corev1.ContainerArgs{
 		Name:            pulumi.String(product),
 		Image:           pulumi.String(p.Image),
@@ -123,7 +127,7 @@ func (p parts) container(places Places) corev1.ContainerArgs {
 				},
 			},
 		},
-		Ports: corev1.ContainerPortArray{port("health", healthPort), port("metrics", metricsPort)},
+		Ports: ports,
 		// Alive while it serves its own metrics; ready once every file of its
 		// configuration could be opened.
 		LivenessProbe:   workload.Probe("/metrics", pulumi.Int(metricsPort), 20),

@@ -48,6 +48,10 @@ type Args struct {
 	MaxLineBytes int
 	// MonitoringNamespace may scrape metrics. Empty: nobody may.
 	MonitoringNamespace string
+	// Traces takes spans as well. Nil: nobody may send any. Spans are redacted and
+	// kept by the same rules. A change rolls the pods; what is sent meanwhile is sent
+	// again, for some seconds, and then lost.
+	Traces *Traces
 	// S3 is a bucket that gets a copy of every file of the archive. Nil: logs are
 	// on the nodes alone. A change rolls the pods, which then copy what has no copy
 	// yet: what was copied to another bucket has one. Taking it away leaves what was
@@ -109,6 +113,9 @@ func resolve(args Args) (plan, error) {
 		} else if names[class.Name] {
 			fault(path+".name", "%q is used twice", class.Name)
 		}
+		if class.Name == TracesClass {
+			fault(path+".name", "%q is the class of spans; take another name", class.Name)
+		}
 		names[class.Name] = true
 		if len(class.Namespaces) == 0 {
 			rest++
@@ -122,11 +129,20 @@ func resolve(args Args) (plan, error) {
 			}
 			namespaces[namespace] = class.Name
 		}
-		if class.Days < 1 || class.Days > 3650 {
-			fault(path+".days", "is %d, must be 1 to 3650", class.Days)
+		checkKept(path, class.Days, class.DiskMiB, fault)
+	}
+	if t := args.Traces; t != nil {
+		traces := *t
+		traces.Namespaces = slices.Clone(t.Namespaces)
+		p.Traces = &traces
+		checkKept("traces", t.Days, t.DiskMiB, fault)
+		if len(t.Namespaces) == 0 {
+			fault("traces.namespaces", "is empty: nobody could send any")
 		}
-		if class.DiskMiB < 4 {
-			fault(path+".diskMiB", "is %d, must be at least 4", class.DiskMiB)
+		for i, namespace := range t.Namespaces {
+			if !namespaceName.MatchString(namespace) {
+				fault(fmt.Sprintf("traces.namespaces[%d]", i), "%q is not a namespace name", namespace)
+			}
 		}
 	}
 	if args.S3 != nil {
@@ -136,4 +152,14 @@ func resolve(args Args) (plan, error) {
 		fault("classes", "hold %d without namespaces, must be one: what no class names would be lost or be kept twice", rest)
 	}
 	return p, errors.Join(faults...)
+}
+
+// checkKept reports what is wrong with how long, and how much of, a class is kept.
+func checkKept(path string, days, diskMiB int, fault func(path, format string, values ...any)) {
+	if days < 1 || days > 3650 {
+		fault(path+".days", "is %d, must be 1 to 3650", days)
+	}
+	if diskMiB < 4 {
+		fault(path+".diskMiB", "is %d, must be at least 4", diskMiB)
+	}
 }

@@ -22,6 +22,8 @@ type Places struct {
 	// Health and Metrics are the addresses, as host:port, that answer for probes
 	// and to Prometheus.
 	Health, Metrics string
+	// Traces is the address, as host:port, that takes spans where there are any.
+	Traces string
 }
 
 // Ports of a pod.
@@ -35,6 +37,7 @@ func inPod() Places {
 	return Places{
 		Logs: "/var/log/pods", State: "/var/lib/otelcol",
 		Health: fmt.Sprintf("0.0.0.0:%d", healthPort), Metrics: fmt.Sprintf("0.0.0.0:%d", metricsPort),
+		Traces: fmt.Sprintf("0.0.0.0:%d", tracesPort),
 	}
 }
 
@@ -63,25 +66,22 @@ func Configuration(args Args, places Places) (string, error) {
 
 func (p plan) configuration(places Places) (string, error) {
 	receivers, exporters, pipelines := collection{}, collection{}, collection{}
+	for _, class := range p.Stored() {
+		exporters["archive/"+class.Name] = p.exporter(class, places)
+	}
 	for _, class := range p.Classes {
-		receiver, exporter := "file_log/"+class.Name, "archive/"+class.Name
+		receiver := "file_log/" + class.Name
 		receivers[receiver] = p.receiver(class, places)
-		exporters[exporter] = object{
-			"directory": places.ArchiveDir(), "class": class.Name,
-			"segment_mib": min(segmentMiB, class.DiskMiB/4), "total_mib": class.DiskMiB,
-			"retention": fmt.Sprintf("%dh", 24*class.Days),
-		}
-		if s3 := p.S3; s3 != nil {
-			exporters[exporter]["segment_age"] = fmt.Sprintf("%dm", s3.Minutes)
-			exporters[exporter]["s3"] = object{
-				"bucket": s3.Bucket, "region": s3.Region, "prefix": strings.TrimSuffix(prefixInBucket, "/"),
-				"node": "${env:" + nodeVariable + "}",
-			}
-		}
 		// Nothing between reading and storing may hold a record back, a batch
 		// processor for instance: it would be acknowledged before it is stored.
 		pipelines["logs/"+class.Name] = object{
-			"receivers": []string{receiver}, "processors": []string{"privacy"}, "exporters": []string{exporter},
+			"receivers": []string{receiver}, "processors": []string{"privacy"}, "exporters": []string{"archive/" + class.Name},
+		}
+	}
+	if p.Traces != nil {
+		receivers["otlp"] = p.Traces.receiver(places)
+		pipelines["traces"] = object{
+			"receivers": []string{"otlp"}, "processors": []string{"privacy"}, "exporters": []string{"archive/" + TracesClass},
 		}
 	}
 	text, err := yaml.Marshal(object{
@@ -104,6 +104,23 @@ func (p plan) configuration(places Places) (string, error) {
 		return "", fmt.Errorf("writing the collector's configuration: %w", err)
 	}
 	return string(text), nil
+}
+
+// exporter stores one class.
+func (p plan) exporter(class Class, places Places) object {
+	exporter := object{
+		"directory": places.ArchiveDir(), "class": class.Name,
+		"segment_mib": min(segmentMiB, class.DiskMiB/4), "total_mib": class.DiskMiB,
+		"retention": fmt.Sprintf("%dh", 24*class.Days),
+	}
+	if s3 := p.S3; s3 != nil {
+		exporter["segment_age"] = fmt.Sprintf("%dm", s3.Minutes)
+		exporter["s3"] = object{
+			"bucket": s3.Bucket, "region": s3.Region, "prefix": strings.TrimSuffix(prefixInBucket, "/"),
+			"node": "${env:" + nodeVariable + "}",
+		}
+	}
+	return exporter
 }
 
 // receiver reads the logs of one class.
@@ -177,6 +194,9 @@ func operators() []object {
 
 // Describe says in a word what a class holds, for documents.
 func (c Class) Describe() string {
+	if c.Name == TracesClass {
+		return "spans of requests"
+	}
 	if len(c.Namespaces) == 0 {
 		return "everything else"
 	}

@@ -11,6 +11,10 @@
 // needs no right to ask the API server, and asks nobody else either. Prometheus
 // alone is let in, to the metrics.
 //
+// With Args.Traces it also takes spans over OTLP/HTTP, from the pods of its own
+// node, and appends them to the archive as one more class. Spans are a sample: what
+// cannot be sent within some seconds is lost, and nobody waits for it.
+//
 // With a bucket (Args.S3) it also copies each file of the archive there, for which
 // it has a service account with a role of the cloud's, and a way out at port 443.
 //

@@ -82,6 +82,11 @@ func (l *Logging) build(ctx *pulumi.Context, name string, plan plan) error {
 	if err := l.agents(ctx, p, config, account); err != nil {
 		return err
 	}
+	if p.Traces != nil {
+		if err := l.service(ctx, p); err != nil {
+			return err
+		}
+	}
 	l.Namespace = p.namespace.Elem()
 	return nil
 }
@@ -104,11 +109,16 @@ func (l *Logging) config(ctx *pulumi.Context, p parts) (*corev1.ConfigMap, error
 	return made, nil
 }
 
-// policies lets Prometheus in, and out only what goes to a bucket: the collectors
-// ask nobody else. The kubelet's probes pass every policy.
+// policies lets in Prometheus and whoever sends spans, and out only what goes to a
+// bucket: the collectors ask nobody else. The kubelet's probes pass every policy.
 func (l *Logging) policies(ctx *pulumi.Context, p parts) error {
 	if p.S3 != nil {
 		if err := workload.Allow(ctx, l, p.name+"-allow-archive", p.namespace, p.selector, p.S3.sending()); err != nil {
+			return err
+		}
+	}
+	if p.Traces != nil {
+		if err := workload.Allow(ctx, l, p.name+"-allow-spans", p.namespace, p.selector, p.Traces.receiving()); err != nil {
 			return err
 		}
 	}

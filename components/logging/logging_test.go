@@ -25,6 +25,13 @@ func args() Args {
 	}
 }
 
+// traced also take spans.
+func traced() Args {
+	a := args()
+	a.Traces = &Traces{Namespaces: []string{"slipway-ingress", "slipway-api"}, Days: 3, DiskMiB: 32}
+	return a
+}
+
 func declare(args Args) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		providers, err := componenttest.Provider(ctx)
@@ -41,7 +48,7 @@ func declare(args Args) pulumi.RunFunc {
 }
 
 func TestNew(t *testing.T) {
-	for name, args := range map[string]Args{"logging": args(), "bucket": archived()} {
+	for name, args := range map[string]Args{"logging": args(), "bucket": archived(), "traces": traced()} {
 		t.Run(name, func(t *testing.T) {
 			componenttest.Both(t, declare(args), func(t *testing.T, g *componenttest.Graph) {
 				g.RequireOwned(t)
@@ -114,10 +121,10 @@ func parsed(t *testing.T, args Args) map[string]map[string]any {
 // A pipeline without the processor would store what programs wrote, and one
 // with another processor before the exporter could lose what it holds back.
 func TestEveryPipelineRedactsAndStoresAtOnce(t *testing.T) {
-	config := parsed(t, args())
+	config := parsed(t, traced())
 	pipelines, _ := config["service"]["pipelines"].(map[string]any)
-	if len(pipelines) != len(args().Classes) {
-		t.Errorf("%d pipelines", len(pipelines))
+	if len(pipelines) != len(args().Classes)+1 || pipelines["traces"] == nil {
+		t.Errorf("the pipelines are %v", pipelines)
 	}
 	for name, pipeline := range pipelines {
 		p, _ := pipeline.(map[string]any)
@@ -131,6 +138,9 @@ func TestEveryPipelineRedactsAndStoresAtOnce(t *testing.T) {
 	}
 	for name, receiver := range config["receivers"] {
 		r, _ := receiver.(map[string]any)
+		if name == "otlp" {
+			continue
+		}
 		retry, _ := r["retry_on_failure"].(map[string]any)
 		if r["storage"] != "file_storage" || r["start_at"] != "beginning" || retry["max_elapsed_time"] != "0s" {
 			t.Errorf("%s: offsets in %v, begins at %v, gives up after %v", name, r["storage"], r["start_at"], retry["max_elapsed_time"])
@@ -182,5 +192,33 @@ func TestClassesDivideTheFiles(t *testing.T) {
 		if strings.Join(got, ",") != want {
 			t.Errorf("%s belongs to %v, want %q", file, got, want)
 		}
+	}
+}
+
+// Whoever does not follow requests takes no spans: a port that nobody needs is one
+// that somebody else can fill the disk through.
+func TestSpansAreTakenFromWhomItIsSaidOnly(t *testing.T) {
+	const policy, service = "kubernetes:networking.k8s.io/v1:NetworkPolicy", "kubernetes:core/v1:Service"
+	componenttest.Both(t, declare(args()), func(t *testing.T, g *componenttest.Graph) {
+		if g.Has(policy, "logging-allow-spans") || g.Has(service, "logging-service") {
+			t.Error("spans are taken that nobody asked for")
+		}
+	})
+	if config := parsed(t, args()); config["receivers"]["otlp"] != nil || config["exporters"]["archive/traces"] != nil {
+		t.Error("the collector takes spans that nobody asked for")
+	}
+	componenttest.Both(t, declare(traced()), func(t *testing.T, g *componenttest.Graph) {
+		rules, _ := g.One(t, policy, "logging-allow-spans").Path("spec.ingress")
+		if len(rules.ArrayValue()) != 2 {
+			t.Errorf("two namespaces may send, the policy says %v", rules)
+		}
+		local, _ := g.One(t, service, "logging-service").Path("spec.internalTrafficPolicy")
+		if local.StringValue() != "Local" {
+			t.Errorf("spans go to the collector of any node: %v", local)
+		}
+	})
+	to := Receiver("logs", 10)
+	if to.URL() != "http://collector.logs.svc:4318/v1/traces" || to.Ratio() != 0.01 {
+		t.Errorf("they are sent to %s, %v of them", to.URL(), to.Ratio())
 	}
 }

@@ -42,6 +42,11 @@ func TestFaultsNameTheirPath(t *testing.T) {
 		"minutes":         {func(a *Args) { a.S3 = bucket(); a.S3.Minutes = 61 }, "s3.minutes: is 61, must be 1 to 60"},
 		"role":            {func(a *Args) { a.S3 = bucket(); a.S3.Role = nil }, "s3.role: is missing"},
 		"annotation":      {func(a *Args) { a.S3 = bucket(); a.S3.RoleAnnotation = "" }, "s3.role: is missing"},
+		"spans' days":     {func(a *Args) { a.Traces = traced().Traces; a.Traces.Days = 0 }, "traces.days: is 0, must be 1"},
+		"spans' disk":     {func(a *Args) { a.Traces = traced().Traces; a.Traces.DiskMiB = 3 }, "traces.diskMiB: is 3, must be at least 4"},
+		"no senders":      {func(a *Args) { a.Traces = traced().Traces; a.Traces.Namespaces = nil }, "traces.namespaces: is empty"},
+		"sender":          {func(a *Args) { a.Traces = traced().Traces; a.Traces.Namespaces[1] = "*" }, `traces.namespaces[1]: "*" is not`},
+		"spans' class":    {func(a *Args) { a.Classes[0].Name = "traces" }, `classes[0].name: "traces" is the class of spans`},
 		"inside":          {func(a *Args) { a.S3 = bucket(); a.S3.Inside = []string{"10.0.0.0"} }, "s3.inside[0]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,13 +72,13 @@ func TestFaultsAreReportedTogether(t *testing.T) {
 }
 
 func TestResolveLeavesTheCallersArgsAlone(t *testing.T) {
-	given := args()
+	given := traced()
 	p, err := resolve(given)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Classes[0].Days, p.Classes[1].Namespaces[0] = 99, "changed"
-	if given.Classes[0].Days != 7 || given.Classes[1].Namespaces[0] != "slipway-database" {
-		t.Errorf("they became %+v", given.Classes)
+	p.Classes[0].Days, p.Classes[1].Namespaces[0], p.Traces.Namespaces[0] = 99, "changed", "changed"
+	if given.Classes[0].Days != 7 || given.Classes[1].Namespaces[0] != "slipway-database" || given.Traces.Namespaces[0] != "slipway-ingress" {
+		t.Errorf("they became %+v", given)
 	}
 }

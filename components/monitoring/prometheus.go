@@ -110,6 +110,8 @@ func (b *builder) prometheusContainer(ports []port) corev1.ContainerArgs {
 			fmt.Sprintf("--storage.tsdb.retention.time=%dd", p.RetentionDays),
 			fmt.Sprintf("--storage.tsdb.retention.size=%dB", p.retention),
 			"--query.max-samples=5000000",
+			// Which request a latency stands for, by the number of its trace.
+			"--enable-feature=exemplar-storage",
 			"--log.format=json",
 		}),
 		// Garbage is collected before the limit is reached, rather than the pod

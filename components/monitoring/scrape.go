@@ -232,6 +232,7 @@ func (p *plan) configuration() (string, error) {
 		},
 		"rule_files":     []string{configDir + "/rules.yaml"},
 		"scrape_configs": scrapes,
+		"storage":        map[string]any{"exemplars": map[string]any{"max_exemplars": exemplars}},
 		"alerting": map[string]any{
 			"alertmanagers": []any{map[string]any{
 				"api_version": "v2",
@@ -246,6 +247,9 @@ func (p *plan) configuration() (string, error) {
 	}
 	return string(text), nil
 }
+
+// exemplars is how many are kept, in memory: some for each bucket of each route.
+const exemplars = 5000
 
 // states are the metrics of kube-state-metrics that are exposed at all, and
 // kinds the objects it lists for them.

@@ -1,6 +1,10 @@
 package traefik
 
-import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway.dev/slipway/components/workload"
+)
 
 // Defaults of Args.
 const (
@@ -79,6 +83,10 @@ type Args struct {
 	APIServer []string
 	// MonitoringNamespace may scrape metrics. Empty: nobody may.
 	MonitoringNamespace string
+	// Traces is where spans go; the access log then has the trace's number. A
+	// client that sends a traceparent decides for its request whether it is traced.
+	// Nil: requests are not traced. A change rolls the pods.
+	Traces *workload.Traces
 }
 
 // NodePorts are ports of the nodes, 30000 to 32767, all different.

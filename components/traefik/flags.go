@@ -2,6 +2,7 @@ package traefik
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,6 +13,9 @@ const (
 	secure   = "websecure"
 	internal = "traefik" // where Traefik expects its own
 )
+
+// traceField is the number of a request's trace in the access log.
+const traceField = "TraceId"
 
 // Names of middlewares that every request passes, in this order.
 const (
@@ -112,6 +116,13 @@ func flags(p plan) []string {
 	add("providers.kubernetesingress.ingressclass=%s", className)
 	add("providers.kubernetesingress.allowemptyservices=true")
 
+	if t := p.Traces; t != nil {
+		add("tracing.servicename=%s", product)
+		add("tracing.samplerate=%g", t.Ratio())
+		add("tracing.otlp.http.endpoint=%s", t.URL())
+		add("entrypoints.%s.observability.tracing=false", internal)
+	}
+
 	if !p.AccessLog.Off {
 		add("accesslog=true")
 		add("accesslog.format=json")
@@ -119,6 +130,9 @@ func flags(p plan) []string {
 		add("accesslog.fields.headers.defaultmode=drop")
 		for _, field := range p.AccessLog.Fields {
 			add("accesslog.fields.names.%s=keep", field)
+		}
+		if p.Traces != nil && !slices.Contains(p.AccessLog.Fields, traceField) {
+			add("accesslog.fields.names.%s=keep", traceField)
 		}
 	}
 	return all

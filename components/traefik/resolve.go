@@ -93,6 +93,7 @@ func resolve(args Args) (plan, error) {
 	}
 	r.faults = append(r.faults, workload.CheckNetworks("trustedProxies", args.TrustedProxies)...)
 	r.faults = append(r.faults, workload.CheckNetworks("apiServer", args.APIServer)...)
+	r.faults = append(r.faults, workload.CheckTraces("traces", args.Traces)...)
 	p.definitions = r.definitions(args.CRDFile)
 	return p, errors.Join(r.faults...)
 }
@@ -114,6 +115,10 @@ func defaults(a Args) Args {
 	if a.NodePorts != nil {
 		ports := *a.NodePorts
 		a.NodePorts = &ports
+	}
+	if a.Traces != nil {
+		traces := *a.Traces
+		a.Traces = &traces
 	}
 	a.Backends, a.Hosts = slices.Clone(a.Backends), slices.Clone(a.Hosts)
 	a.Guests.Labels = maps.Clone(a.Guests.Labels)

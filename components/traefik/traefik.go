@@ -144,6 +144,9 @@ func (p parts) flows() workload.Flows {
 		flows.Egress = append(flows.Egress,
 			workload.ToNamespace(backend.Namespace, workload.Port{Number: backend.Port, Protocol: "TCP"}))
 	}
+	if p.Traces != nil {
+		flows.Egress = append(flows.Egress, p.Traces.Egress())
+	}
 	if len(p.Guests.Labels) > 0 {
 		flows.Egress = append(flows.Egress,
 			workload.ToNamespaces(p.Guests.Labels, workload.Port{Number: p.Guests.Port, Protocol: "TCP"}))

@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway.dev/slipway/components/component/componenttest"
+	"slipway.dev/slipway/components/workload"
 )
 
 var update = flag.Bool("update", false, "accept the current output as golden")
@@ -54,6 +55,7 @@ func declared(t *testing.T) Args {
 	args.LoadBalancer = nil
 	args.NodePorts = &NodePorts{HTTP: 30080, HTTPS: 30443, Health: 30936}
 	args.Timings.AcceptSeconds = 60
+	args.Traces = &workload.Traces{Host: "collector.logs.svc", Namespace: "logs", Port: 4318, PerThousand: 5}
 	return args
 }
 
@@ -136,6 +138,29 @@ func TestRedirectLeadsToThePublicPort(t *testing.T) {
 	args.HTTPSPort = 9443
 	if !slices.Contains(flagsOf(t, args), "--entrypoints.web.http.redirections.entrypoint.to=:9443") {
 		t.Error("it does not follow httpsPort")
+	}
+}
+
+func TestRequestsAreFollowedWhereSpansGoSomewhere(t *testing.T) {
+	all := flagsOf(t, declared(t))
+	for _, needed := range []string{
+		"--tracing.samplerate=0.005", "--tracing.otlp.http.endpoint=http://collector.logs.svc:4318/v1/traces",
+		"--entrypoints.traefik.observability.tracing=false", "--accesslog.fields.names.TraceId=keep",
+	} {
+		if !slices.Contains(all, needed) {
+			t.Errorf("%s is missing", needed)
+		}
+	}
+	for _, flag := range append(flagsOf(t, cloud(t)), all...) {
+		// Headers in a span would go past the list of the access log's fields.
+		if strings.Contains(flag, "captured") || strings.Contains(flag, "safequery") {
+			t.Errorf("%s", flag)
+		}
+	}
+	for _, flag := range flagsOf(t, cloud(t)) {
+		if strings.Contains(flag, "tracing") || strings.Contains(flag, "TraceId") {
+			t.Errorf("nobody takes spans, but %s", flag)
+		}
 	}
 }
 
@@ -269,6 +294,7 @@ func TestResolveReportsEveryFault(t *testing.T) {
 		"personal field":    {func(a *Args) { a.AccessLog.Fields = []string{"ClientHost"} }, []string{`accessLog.fields[0]: "ClientHost" holds personal data`}},
 		"log level":         {func(a *Args) { a.LogLevel = "debug" }, []string{`logLevel: "debug" must be`}},
 		"networks":          {func(a *Args) { a.TrustedProxies, a.APIServer = []string{"x"}, []string{"y"} }, []string{`trustedProxies[0]: "x"`, `apiServer[0]: "y"`}},
+		"traces":            {func(a *Args) { a.Traces = &workload.Traces{Host: "a", Namespace: "b", Port: 1} }, []string{"traces.perThousand: is 0"}},
 		"no such file":      {func(a *Args) { a.CRDFile += ".absent" }, []string{"crdFile: reading custom resource definitions: stat "}},
 		"other definitions": {func(a *Args) { a.CRDFile = definitions(t, watched[1:]) }, []string{"does not define [ingressroutes.traefik.io]"}},
 		"all at once":       {func(a *Args) { a.Image, a.LogLevel, a.CPUPercent = "", "x", -1 }, []string{"image: ", "logLevel: ", "cpuPercent: "}},

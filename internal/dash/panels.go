@@ -129,6 +129,11 @@ func requests() []Panel {
 			},
 			Missing: fromAPI, Proof: `http_requests_total`, Fine: noRequest,
 		},
+		{
+			ID: "followed", Section: sectionRequests, Title: "The slowest requests that were followed", Kind: Table, Unit: Text,
+			Help:    "slipway trace with one of these numbers draws where the time went. A sample: tracing.perThousand says how many are followed.",
+			Missing: "No request that was followed was answered in this time, or Prometheus keeps no exemplars.", answer: followed,
+		},
 	}
 }
 

@@ -51,6 +51,27 @@ func leader(ctx context.Context, a asking) (Answer, error) {
 	return got, nil
 }
 
+// followed are the slowest of the requests that have a trace.
+func followed(ctx context.Context, a asking) (Answer, error) {
+	all, err := a.prometheus.Exemplars(ctx, `http_request_duration_seconds_bucket`+asked, a.now.Add(-a.span.Long), a.now)
+	if err != nil || len(all) == 0 {
+		return Answer{State: Empty, Message: a.panel.Missing}, err
+	}
+	slices.SortStableFunc(all, func(x, y prometheus.Exemplar) int {
+		return cmp.Or(cmp.Compare(y.Value, x.Value), y.Time.Compare(x.Time))
+	})
+	got := Answer{Columns: []Heading{{"Request", Text}, {"Took", Seconds}, {"Ago", Text}, {"Trace", Text}}}
+	for _, one := range all[:min(slowest, len(all))] {
+		got.Rows = append(got.Rows, []any{
+			one.Series["method"] + " " + one.Series["route"], one.Value, since(a.now, one.Time), one.Labels["trace_id"],
+		})
+	}
+	return got, nil
+}
+
+// slowest is how many requests are shown.
+const slowest = 10
+
 func firing(ctx context.Context, a asking) (Answer, error) {
 	all, err := a.prometheus.Alerts(ctx)
 	if err != nil || len(all) == 0 {

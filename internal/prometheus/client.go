@@ -148,6 +148,37 @@ func (c *Client) Alerts(ctx context.Context) ([]Alert, error) {
 	return data.Alerts, nil
 }
 
+// Exemplar is one event that was counted, with what leads to more about it.
+type Exemplar struct {
+	// Series are the labels of the series that it was counted in, Labels its own.
+	Series, Labels map[string]string
+	Value          float64
+	Time           time.Time
+}
+
+// Exemplars asks for those of the series in expr from start to end. A Prometheus
+// that keeps none answers with none.
+func (c *Client) Exemplars(ctx context.Context, expr string, start, end time.Time) ([]Exemplar, error) {
+	var data []struct {
+		Series    map[string]string `json:"seriesLabels"`
+		Exemplars []struct {
+			Labels map[string]string `json:"labels"`
+			Value  float64           `json:"value,string"`
+			Time   float64           `json:"timestamp"`
+		} `json:"exemplars"`
+	}
+	if err := c.get(ctx, "query_exemplars", url.Values{"query": {expr}, "start": {stamp(start)}, "end": {stamp(end)}}, &data); err != nil {
+		return nil, err
+	}
+	var all []Exemplar
+	for _, series := range data {
+		for _, one := range series.Exemplars {
+			all = append(all, Exemplar{Series: series.Series, Labels: one.Labels, Value: one.Value, Time: time.UnixMilli(int64(one.Time * 1000))})
+		}
+	}
+	return all, nil
+}
+
 func stamp(t time.Time) string {
 	return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64)
 }

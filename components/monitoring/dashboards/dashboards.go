@@ -27,6 +27,9 @@ type Panel struct {
 	// Limit draws a line where somebody is told; 0: none.
 	Limit   float64
 	Queries []Query
+	// Traced is one more series, of which requests with a trace are drawn as
+	// points. Zero: none.
+	Traced Query
 }
 
 // Query is a series, or several told apart by Legend: a text with labels as
@@ -59,6 +62,9 @@ func (d Dashboard) Expressions() []string {
 		for _, panel := range row.Panels {
 			for _, query := range panel.Queries {
 				all = append(all, query.Expr)
+			}
+			if panel.Traced.Expr != "" {
+				all = append(all, panel.Traced.Expr)
 			}
 		}
 	}

@@ -64,6 +64,7 @@ type (
 		DataSource   source `json:"datasource"`
 		Expr         string `json:"expr"`
 		LegendFormat string `json:"legendFormat"`
+		Exemplar     bool   `json:"exemplar,omitempty"`
 	}
 	fields struct {
 		Defaults  defaults `json:"defaults"`
@@ -158,7 +159,12 @@ func (p Panel) box(id int) box {
 		limits.Custom = custom
 	}
 	for i, query := range p.Queries {
-		made.Targets = append(made.Targets, target{string(rune('A' + i)), prometheus, query.Expr, query.Legend})
+		made.Targets = append(made.Targets, target{RefID: string(rune('A' + i)), DataSource: prometheus, Expr: query.Expr, LegendFormat: query.Legend})
+	}
+	if traced := p.Traced; traced.Expr != "" {
+		made.Targets = append(made.Targets, target{
+			RefID: string(rune('A' + len(p.Queries))), DataSource: prometheus, Expr: traced.Expr, LegendFormat: traced.Legend, Exemplar: true,
+		})
 	}
 	return made
 }
