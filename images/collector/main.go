@@ -1,6 +1,6 @@
 // Command collector is the OpenTelemetry Collector with the parts that the
-// platform's log pipeline uses, and two of its own: the processor privacy and
-// the exporter archive.
+// platform's pipelines of logs and traces use, and two of its own: the processor
+// privacy and the exporter archive.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
+	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
@@ -19,6 +20,7 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 
 	"slipway.dev/slipway/images/collector/archive"
 	"slipway.dev/slipway/images/collector/privacy"
@@ -29,8 +31,16 @@ import (
 var version = "unknown"
 
 func main() {
+	if err := newCommand().Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "collector:", err)
+		os.Exit(1)
+	}
+}
+
+// newCommand is the collector, and what people do with its archive.
+func newCommand() *cobra.Command {
 	command := otelcol.NewCommand(otelcol.CollectorSettings{
-		BuildInfo: component.BuildInfo{Command: "collector", Description: "Log collector of Slipway", Version: version},
+		BuildInfo: component.BuildInfo{Command: "collector", Description: "Collector of Slipway's logs and traces", Version: version},
 		Factories: factories,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{ResolverSettings: confmap.ResolverSettings{
 			ProviderFactories: []confmap.ProviderFactory{fileprovider.NewFactory(), envprovider.NewFactory()},
@@ -38,10 +48,7 @@ func main() {
 		}},
 	})
 	command.AddCommand(archive.NewCommand(), archive.NewEraseCommand())
-	if err := command.Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "collector:", err)
-		os.Exit(1)
-	}
+	return command
 }
 
 // factories are the parts a configuration can name.
@@ -52,7 +59,8 @@ func factories() (otelcol.Factories, error) {
 		healthcheckextension.NewFactory(), filestorage.NewFactory()); err != nil {
 		return made, err
 	}
-	if made.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](filelogreceiver.NewFactory()); err != nil {
+	if made.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](
+		filelogreceiver.NewFactory(), otlpreceiver.NewFactory()); err != nil {
 		return made, err
 	}
 	if made.Processors, err = otelcol.MakeFactoryMap[processor.Factory](privacy.NewFactory()); err != nil {

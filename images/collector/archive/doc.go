@@ -1,8 +1,8 @@
 // Package archive is an exporter of the OpenTelemetry Collector that keeps log
-// records in files: one JSON object a line, with the field names of
-// OpenTelemetry's log data model.
+// records and spans in files: one JSON object a line, with the field names of
+// OpenTelemetry's log data model, or those of span.go.
 //
-// A class of logs has its own files, called segments, "<class>-<begin>.jsonl".
+// A class of logs or traces has its own files, called segments, "<class>-<begin>.jsonl".
 // A segment ends by size or by age, is then compressed, and is deleted whole:
 //
 //   - when its beginning is older than the retention, so no record is ever kept
@@ -11,7 +11,8 @@
 //     records before their time, and is counted.
 //
 // A batch is acknowledged when the kernel has all of it, so a collector that is
-// killed loses nothing: its receiver reads again what was not acknowledged. A
+// killed loses nothing: its receiver reads again, or is sent again, what was not
+// acknowledged. A
 // line that was only half written is taken back, at once or at the next start.
 // One that cannot be written is not acknowledged, which is counted.
 //

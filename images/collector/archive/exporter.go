@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
@@ -24,7 +26,8 @@ import (
 type Config struct {
 	// Directory is where segments are; it is made. Required.
 	Directory string `mapstructure:"directory"`
-	// Class names the logs, in lower-case letters. Required.
+	// Class names the logs or traces, in lower-case letters. No other exporter has
+	// it, and none has it for both. Required.
 	Class string `mapstructure:"class"`
 	// SegmentMiB is the size at which a segment ends. Default: 8.
 	SegmentMiB int `mapstructure:"segment_mib"`
@@ -80,11 +83,30 @@ func NewFactory() exporter.Factory {
 		func() component.Config {
 			return &Config{SegmentMiB: 8, SegmentAge: time.Hour, TotalMiB: 256, SweepInterval: time.Minute}
 		},
-		exporter.WithLogs(create, component.StabilityLevelBeta),
+		exporter.WithLogs(func(ctx context.Context, set exporter.Settings, config component.Config) (exporter.Logs, error) {
+			return create(ctx, set, config)
+		}, component.StabilityLevelBeta),
+		exporter.WithTraces(func(ctx context.Context, set exporter.Settings, config component.Config) (exporter.Traces, error) {
+			return create(ctx, set, config)
+		}, component.StabilityLevelBeta),
 	)
 }
 
-func create(ctx context.Context, set exporter.Settings, config component.Config) (exporter.Logs, error) {
+// taken are the classes of this process, by path. Two exporters of one class would
+// write over each other, and an exporter that both logs and traces go to is two.
+var taken sync.Map
+
+// take keeps others from a class until it is released.
+func take(directory, class string) (release func(), err error) {
+	path := filepath.Join(directory, class)
+	if _, other := taken.LoadOrStore(path, true); other {
+		return nil, fmt.Errorf("archive: another exporter has class %s in %s already, or this one is for both logs and traces: give each its own class",
+			class, directory)
+	}
+	return func() { taken.Delete(path) }, nil
+}
+
+func create(ctx context.Context, set exporter.Settings, config component.Config) (*archive, error) {
 	c, ok := config.(*Config)
 	if !ok {
 		return nil, fmt.Errorf("archive: configuration is a %T", config)
@@ -148,6 +170,9 @@ func create(ctx context.Context, set exporter.Settings, config component.Config)
 			failed: func() { unsent.Add(context.Background(), 1, metric.WithAttributes(class)) },
 		}
 	}
+	if e.release, err = take(c.Directory, c.Class); err != nil {
+		return nil, err
+	}
 	return e, nil
 }
 
@@ -160,8 +185,10 @@ type archive struct {
 	logger *zap.Logger
 	count  func(bytes int)
 	failed func()
-	stop   context.CancelFunc
-	done   sync.WaitGroup
+	// release lets others have the class.
+	release func()
+	stop    context.CancelFunc
+	done    sync.WaitGroup
 }
 
 // lastTime is how long a collector that is ended goes on copying a class. What
@@ -208,6 +235,7 @@ func (a *archive) notCopied(err error) {
 // Shutdown ends the open segment, and copies it where there is a bucket: the node
 // may be about to go.
 func (a *archive) Shutdown(ctx context.Context) error {
+	defer a.release()
 	if a.stop == nil {
 		return a.store.close()
 	}
@@ -230,7 +258,15 @@ func (a *archive) Capabilities() consumer.Capabilities { return consumer.Capabil
 
 // ConsumeLogs stores a batch, all of it or nothing.
 func (a *archive) ConsumeLogs(_ context.Context, logs plog.Logs) error {
-	lines, err := encode(logs)
+	return a.keep(encode(logs))
+}
+
+// ConsumeTraces stores a batch, all of it or nothing.
+func (a *archive) ConsumeTraces(_ context.Context, traces ptrace.Traces) error {
+	return a.keep(encodeSpans(traces))
+}
+
+func (a *archive) keep(lines []byte, err error) error {
 	if err != nil {
 		return err
 	}
@@ -238,7 +274,7 @@ func (a *archive) ConsumeLogs(_ context.Context, logs plog.Logs) error {
 		return nil
 	}
 	if err := a.store.write(lines); err != nil {
-		// The receiver tries again without a word.
+		// The receiver tries again without a word, or has the sender do so.
 		a.failed()
 		return err
 	}

@@ -37,11 +37,7 @@ func newWatched(t *testing.T, dir string) watched {
 	if err != nil {
 		t.Fatal(err)
 	}
-	of, ok := made.(*archive)
-	if !ok {
-		t.Fatalf("the factory makes a %T", made)
-	}
-	return watched{t, of, reader}
+	return watched{t, made, reader}
 }
 
 // counts are the counters that there are, by name and attributes.

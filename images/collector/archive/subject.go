@@ -187,20 +187,28 @@ func unescape(text string) string {
 }
 
 // InRecord tells whether a line of an archive is about the subject: what a
-// program wrote is searched, not the names of fields, pods and nodes that every
-// record has. A number is about it when it is the subject.
+// program wrote is searched, and which trace and parent a client chose for a span,
+// not the names of fields, pods and nodes that every record has. A number is about
+// it when it is the subject.
 func (s Subject) InRecord(line []byte) bool {
 	// One level of escapes is the line's own.
 	if !s.within(string(line), rounds+1) {
 		return false
 	}
-	var record struct{ Attributes, Body any }
+	var record struct {
+		Attributes, Body, Name, Trace, Parent any
+		Events                                []struct{ Name, Attributes any }
+	}
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.UseNumber()
 	if err := decoder.Decode(&record); err != nil || record.Attributes == nil && record.Body == nil {
 		return true // no record of ours, so all of it counts
 	}
-	return s.inValue(record.Attributes) || s.inValue(record.Body)
+	searched := []any{record.Attributes, record.Body, record.Name, record.Trace, record.Parent}
+	for _, event := range record.Events {
+		searched = append(searched, event.Name, event.Attributes)
+	}
+	return s.inValue(searched)
 }
 
 func (s Subject) inValue(value any) bool {

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processorhelper"
 )
@@ -51,11 +52,12 @@ func NewFactory() processor.Factory {
 	return processor.NewFactory(
 		component.MustNewType("privacy"),
 		func() component.Config { return &Config{Profile: Standard, MaxBytes: 32 << 10} },
-		processor.WithLogs(create, component.StabilityLevelBeta),
+		processor.WithLogs(createLogs, component.StabilityLevelBeta),
+		processor.WithTraces(createTraces, component.StabilityLevelBeta),
 	)
 }
 
-func create(ctx context.Context, set processor.Settings, config component.Config, next consumer.Logs) (processor.Logs, error) {
+func createLogs(ctx context.Context, set processor.Settings, config component.Config, next consumer.Logs) (processor.Logs, error) {
 	c, ok := config.(*Config)
 	if !ok {
 		return nil, fmt.Errorf("privacy: configuration is a %T", config)
@@ -63,6 +65,17 @@ func create(ctx context.Context, set processor.Settings, config component.Config
 	return processorhelper.NewLogs(ctx, set, config, next, func(_ context.Context, logs plog.Logs) (plog.Logs, error) {
 		c.redact(logs)
 		return logs, nil
+	}, processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}))
+}
+
+func createTraces(ctx context.Context, set processor.Settings, config component.Config, next consumer.Traces) (processor.Traces, error) {
+	c, ok := config.(*Config)
+	if !ok {
+		return nil, fmt.Errorf("privacy: configuration is a %T", config)
+	}
+	return processorhelper.NewTraces(ctx, set, config, next, func(_ context.Context, traces ptrace.Traces) (ptrace.Traces, error) {
+		c.redactTraces(traces)
+		return traces, nil
 	}, processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}))
 }
 

@@ -12,6 +12,7 @@ const (
 	token   = "[token]"
 	email   = "[email]"
 	query   = "?[query]"
+	path    = "[path]"
 	removed = "[removed]"
 	cut     = "[cut]"
 )
