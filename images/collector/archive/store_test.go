@@ -254,6 +254,15 @@ func TestPrint(t *testing.T) {
 			t.Errorf("%q: %q, %v", classes, out.String(), err)
 		}
 	}
+	// The first segment of its class ended when the second began.
+	for moment, want := range map[time.Time]string{
+		at.at.Add(time.Second): "two\n", at.at.Add(-time.Second): strings.Repeat("1", 39) + "\ntwo\n",
+	} {
+		var out strings.Builder
+		if err := PrintSince(&out, dir, []string{"access", "database"}, moment); err != nil || out.String() != want {
+			t.Errorf("since %v: %q, %v", moment, out.String(), err)
+		}
+	}
 	if err := Print(io.Discard, dir, []string{"database"}); err == nil || !strings.Contains(err.Error(), `class "database"`) {
 		t.Errorf("an unknown class: %v", err)
 	}
