@@ -31,6 +31,8 @@ MARKS = {
     "key": "canary-key-7f3a",
     "request_id": "canary-request-id-7f3a",
     "method": "CANARYMETHOD",
+    "baggage": "canary-baggage-7f3a",
+    "tracestate": "canary-tracestate-7f3a",
     "mail": "jane.doe@example.org",
 }
 CLIENT = "127.0.0.9"
@@ -47,6 +49,8 @@ def talk(url: str, database: Server | None = None) -> None:
         "Cookie": f"session={MARKS['cookie']}",
         "X-Request-Id": MARKS["request_id"],
         "X-Custom": MARKS["header"],
+        "Baggage": f"user={MARKS['baggage']}",
+        "Tracestate": f"vendor={MARKS['tracestate']}",
         "Referer": f"https://example.org/{MARKS['query']}",
     }
     body = {"name": f"{MARKS['name']} {MARKS['mail']}", "quantity": 1}

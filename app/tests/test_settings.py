@@ -32,6 +32,8 @@ def test_every_fault_is_reported_with_its_name() -> None:
         "SLIPWAY_LOG_LEVEL": "loud",
         "SLIPWAY_DATABASE_NAME": " ",
         "SLIPWAY_DATABASE_PASSWORD_FILE": "/nonexistent",
+        "SLIPWAY_TRACES_ENDPOINT": "collector:4318",
+        "SLIPWAY_TRACES_RATIO": "nan",
     }
     with pytest.raises(settings.SettingsError) as raised:
         settings.load(environ)
@@ -57,6 +59,28 @@ def test_contradictions_are_faults(extra: dict[str, str], name: str) -> None:
         settings.load({**MINIMAL, **extra})
     assert raised.value.faults[0].startswith(f"{name}: ")
     assert len(raised.value.faults) == 1
+
+
+@pytest.mark.parametrize("value", ["ftp://c/v1/traces", "http://", "http:// /x", "https://[/", ""])
+def test_an_endpoint_of_traces_must_be_a_url(value: str) -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.load({**MINIMAL, "SLIPWAY_TRACES_ENDPOINT": value})
+    assert raised.value.faults[0].startswith("SLIPWAY_TRACES_ENDPOINT: ")
+
+
+@pytest.mark.parametrize("value", ["-0.1", "1.1", "inf", "half", ""])
+def test_a_ratio_of_traces_is_a_share(value: str) -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.load({**MINIMAL, "SLIPWAY_TRACES_RATIO": value})
+    assert raised.value.faults[0].startswith("SLIPWAY_TRACES_RATIO: ")
+
+
+def test_traces_are_off_unless_they_have_an_endpoint() -> None:
+    found, _ = settings.load(MINIMAL)
+    assert (found.traces_endpoint, found.traces_ratio) == ("", 0.01)
+    extra = {"SLIPWAY_TRACES_ENDPOINT": "http://c:4318/v1/traces", "SLIPWAY_TRACES_RATIO": "1"}
+    found, _ = settings.load({**MINIMAL, **extra})
+    assert (found.traces_endpoint, found.traces_ratio) == ("http://c:4318/v1/traces", 1.0)
 
 
 def test_variables_of_kubernetes_are_named_but_no_fault() -> None:

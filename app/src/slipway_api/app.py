@@ -8,9 +8,9 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -25,6 +25,9 @@ from .middleware import Edge, Intake, Lifecycle
 from .pool import kind_of
 from .settings import Settings
 
+if TYPE_CHECKING:
+    from .tracing import Tracing
+
 log = logging.getLogger(__name__)
 
 PURGE_SECONDS = 3600.0
@@ -37,19 +40,24 @@ replica. Creation takes an `Idempotency-Key` and is then safe to repeat.
 """
 
 
-def create(settings: Settings, lines: logs.LineWriter, lifecycle: Lifecycle) -> ASGIApp:
+def create(
+    settings: Settings,
+    lines: logs.LineWriter,
+    lifecycle: Lifecycle,
+    traces: Tracing | None = None,
+) -> ASGIApp:
     """Return the application.
 
     It connects to its database when its lifespan starts, in the background, and its readiness
     tells how that goes.
     """
-    database = Database(settings)
+    database = Database(settings, traces)
     requests = Requests()
-    metrics = Metrics(settings.version, requests, database, lines, lifecycle)
+    metrics = Metrics(settings.version, requests, database, lines, lifecycle, traces)
     items = Items(database)
     api = framework(settings, database, items, metrics, lifecycle)
     inner = Intake(api, settings.body_limit_bytes)
-    return Edge(Lane(inner, items, settings.body_limit_bytes), requests, lines, lifecycle)
+    return Edge(Lane(inner, items, settings.body_limit_bytes), requests, lines, lifecycle, traces)
 
 
 def framework(
@@ -85,6 +93,9 @@ def framework(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # Its own telemetry records client addresses, paths and queries, wherever the environment
+        # tells it to.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         # A redirect would answer a POST to a misspelt path by sending its body around again.
         redirect_slashes=False,
         exception_handlers={
@@ -100,8 +111,9 @@ def framework(
     api.include_router(docs.router())
 
     @api.get("/metrics", include_in_schema=False)
-    async def scrape() -> Response:
-        return Response(metrics.render(), media_type=metrics.media_type)
+    async def scrape(request: Request) -> Response:
+        text, media_type = metrics.render(",".join(request.headers.getlist("accept")))
+        return Response(text, media_type=media_type)
 
     _describe(api)
     return api

@@ -24,12 +24,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from .pool import Overloaded, Pool, Unavailable, WrongServer, kind_of
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .tracing import Statement, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +55,9 @@ CHECK = (
     "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',"
     " current_setting('TimeZone')"
 )
+
+
+_UNTRACED = nullcontext()
 
 
 class OutcomeUnknown(Exception):
@@ -75,8 +83,9 @@ class _Again(Exception):
 class Database:
     """The service's way to PostgreSQL."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, traces: Tracing | None = None) -> None:
         self._settings = settings
+        self._traces = traces
         self._loop: asyncio.AbstractEventLoop | None = None
         self.primary = self._pool("primary", settings.database_host, settings.database_port, True)
         self.replica: Pool | None = None
@@ -118,14 +127,16 @@ class Database:
         pool = self.replica
         if pool is not None and (connection := pool.take()) is not None:
             try:
-                return await self._attempt(pool, connection, statement, args), True
+                with self._traced(pool, statement):
+                    return await self._attempt(pool, connection, statement, args), True
             except _Again:
                 pass
         elif pool is not None and pool.failing_since is None:
             # Busy, not broken: the next free connection is worth a short wait.
             try:
-                connection = await pool.wait(self._now() + 0.25)
-                return await self._attempt(pool, connection, statement, args), True
+                with self._traced(pool, statement) as span:
+                    connection = await self._wait(pool, self._now() + 0.25, span)
+                    return await self._attempt(pool, connection, statement, args), True
             except (Unavailable, _Again):
                 pass
         return await self.read(statement, *args), False
@@ -169,24 +180,47 @@ class Database:
         reading: bool,
     ) -> Any:
         deadline = self._now() + self._settings.retry_seconds
+        pool = self.primary
         # Why a write may have been stored, whatever becomes of the attempts after that one.
         lost = ""
-        while True:
-            try:
-                connection = self.primary.take() or await self.primary.wait(deadline)
-                return await self._attempt(self.primary, connection, statement, args, reading)
-            except _Again as failure:
-                if failure.lost and not reading:
-                    lost = failure.reason
-                if lost and (not repeatable or self._now() >= deadline):
-                    raise self._unknown(lost) from None
-                if self._now() >= deadline:
-                    raise Unavailable("the primary database kept failing", failure.reason) from None
-                self.retries += 1
-            except (Unavailable, Full):
-                if lost:
-                    raise self._unknown(lost) from None
-                raise
+        with self._traced(pool, statement) as span:
+            while True:
+                try:
+                    connection = pool.take() or await self._wait(pool, deadline, span)
+                    return await self._attempt(pool, connection, statement, args, reading)
+                except _Again as failure:
+                    if failure.lost and not reading:
+                        lost = failure.reason
+                    if lost and (not repeatable or self._now() >= deadline):
+                        raise self._unknown(lost) from None
+                    if self._now() >= deadline:
+                        raise Unavailable(
+                            "the primary database kept failing", failure.reason
+                        ) from None
+                    self.retries += 1
+                    if span is not None:
+                        span.retried = True
+                except (Unavailable, Full):
+                    if lost:
+                        raise self._unknown(lost) from None
+                    raise
+
+    def _traced(self, pool: Pool, statement: str) -> AbstractContextManager[Statement | None]:
+        """Return the span of a statement on ``pool``, or what stands for none."""
+        if self._traces is None:
+            return _UNTRACED
+        return self._traces.statement(statement, pool.name) or _UNTRACED
+
+    async def _wait(
+        self, pool: Pool, deadline: float, span: Statement | None
+    ) -> asyncpg.Connection:
+        if span is None:
+            return await pool.wait(deadline)
+        begun = time.perf_counter()
+        try:
+            return await pool.wait(deadline)
+        finally:
+            span.waited += time.perf_counter() - begun
 
     def _unknown(self, reason: str) -> OutcomeUnknown:
         self.unknown_outcomes += 1

@@ -60,6 +60,16 @@ REPLACE = (
 )
 DELETE = "DELETE FROM items WHERE id = $1 RETURNING id"
 
+# What traces call the statements.
+OPERATIONS = {
+    READ: "items.read",
+    LIST: "items.list",
+    CREATE: "items.create",
+    CREATE_ONCE: "items.create_once",
+    REPLACE: "items.replace",
+    DELETE: "items.delete",
+}
+
 _FIRST = UUID(int=0)
 
 

@@ -11,6 +11,7 @@ import logging
 import random
 import re
 import time
+from typing import TYPE_CHECKING
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,6 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from . import logs
 from .metrics import METHODS, Requests
 from .problems import Problem
+
+if TYPE_CHECKING:
+    from .tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ _REQUEST_ID = re.compile(
 )
 # Not an HTTP status: nobody was there to get an answer. Proxies log the same number.
 CLIENT_GONE = 499
+# Asked every few seconds by machines: logged when they fail only, and never traced.
 _UNLOGGED = frozenset({"/healthz/live", "/healthz/ready", "/metrics"})
 
 
@@ -45,19 +50,25 @@ class Lifecycle:
 
 
 class Edge:
-    """The outermost layer: request id, metrics, access log, common headers, last resort.
+    """The outermost layer: request id, metrics, traces, access log, common headers, last resort.
 
     While the process drains, every answer closes its connection, so that the proxy finds no idle
     connection to reuse at the moment the process ends.
     """
 
     def __init__(
-        self, app: ASGIApp, requests: Requests, lines: logs.LineWriter, lifecycle: Lifecycle
+        self,
+        app: ASGIApp,
+        requests: Requests,
+        lines: logs.LineWriter,
+        lifecycle: Lifecycle,
+        traces: Tracing | None = None,
     ) -> None:
         self._app = app
         self._requests = requests
         self._lines = lines
         self._lifecycle = lifecycle
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,6 +77,10 @@ class Edge:
         begun = time.perf_counter()
         request_id = _request_id(scope)
         status = size = 0
+        traces = self._traces
+        span = trace_id = None
+        if traces is not None:
+            span = traces.begin(scope["headers"], scope["path"] not in _UNLOGGED)
 
         async def answer(message: Message) -> None:
             nonlocal status, size
@@ -100,9 +115,12 @@ class Edge:
             seconds = time.perf_counter() - begun
             route = _route(scope)
             status = status or CLIENT_GONE
-            requests.observe(scope["method"], route, status, seconds)
+            if traces is not None and span is not None:
+                trace_id = traces.end(span, scope["method"], route, status, request_id)
+            requests.observe(scope["method"], route, status, seconds, trace_id)
             if route not in _UNLOGGED or status >= 400:
-                self._lines.write(_access_line(scope, request_id, route, status, size, seconds))
+                line = _access_line(scope, request_id, route, status, size, seconds, trace_id)
+                self._lines.write(line)
 
 
 def internal_error() -> ASGIApp:
@@ -126,23 +144,30 @@ def _route(scope: Scope) -> str:
 
 
 def _access_line(
-    scope: Scope, request_id: bytes, route: str, status: int, size: int, seconds: float
+    scope: Scope,
+    request_id: bytes,
+    route: str,
+    status: int,
+    size: int,
+    seconds: float,
+    trace_id: str | None,
 ) -> bytes:
     method = scope["method"]
-    return orjson.dumps(
-        {
-            "time": logs.timestamp(time.time()),
-            "level": "info",
-            "logger": "access",
-            "message": "answered",
-            "request_id": request_id.decode("ascii"),
-            "method": method if method in METHODS else "OTHER",
-            "route": route,
-            "status": status,
-            "bytes": size,
-            "duration_ms": round(seconds * 1000, 3),
-        }
-    )
+    line = {
+        "time": logs.timestamp(time.time()),
+        "level": "info",
+        "logger": "access",
+        "message": "answered",
+        "request_id": request_id.decode("ascii"),
+        "method": method if method in METHODS else "OTHER",
+        "route": route,
+        "status": status,
+        "bytes": size,
+        "duration_ms": round(seconds * 1000, 3),
+    }
+    if trace_id is not None:
+        line["trace_id"] = trace_id
+    return orjson.dumps(line)
 
 
 class Intake:

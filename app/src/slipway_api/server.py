@@ -6,6 +6,7 @@ What happens on SIGTERM:
    drain time: the load balancer needs a moment to stop sending, and the signal often comes first.
 2. The listening socket closes; running requests may finish within the shutdown time.
 3. What is still running then is cancelled.
+4. Traces that wait are sent, for two seconds at most.
 
 A second signal skips the rest of the drain.
 """
@@ -16,14 +17,18 @@ import logging
 import signal
 import time
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from . import app, logs
+from . import app, items, logs
 from .middleware import Lifecycle
 from .protocol import Protocol
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +66,24 @@ class Server(uvicorn.Server):
 def serve(settings: Settings, lines: logs.LineWriter) -> None:
     """Serve until a signal says stop."""
     lifecycle = Lifecycle()
-    config = configure(app.create(settings, lines, lifecycle), settings)
+    traces = _traces(settings)
+    config = configure(app.create(settings, lines, lifecycle, traces), settings)
     server = Server(config, lifecycle, settings.drain_seconds)
     log.info("starting", extra={"version": settings.version})
-    server.run()
+    try:
+        server.run()
+    finally:
+        if traces is not None:
+            traces.close()
     log.info("stopped")
+
+
+def _traces(settings: Settings) -> Tracing | None:
+    if not settings.traces_endpoint:
+        return None
+    from .tracing import Tracing
+
+    return Tracing(settings, items.OPERATIONS)
 
 
 def configure(application: ASGIApp, settings: Settings) -> uvicorn.Config:

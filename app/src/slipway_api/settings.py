@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 PREFIX = "SLIPWAY_"
 DEFAULT_PASSWORD_FILE = Path("/etc/slipway/database/password")
@@ -58,6 +59,26 @@ def _seconds(minimum: float, maximum: float) -> Callable[[str], float]:
         return number
 
     return parse
+
+
+def _share(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(f"must be a number from 0 to 1, not {value!r}") from None
+    # Written so that NaN fails too.
+    if not (0 <= number <= 1):
+        raise ValueError(f"must be from 0 to 1, not {value}")
+    return number
+
+
+def _url(value: str) -> str:
+    value = value.strip()
+    # urlsplit itself raises ValueError for some.
+    whole = value.split() == [value] and urlsplit(value).hostname
+    if not whole or not value.startswith(("http://", "https://")):
+        raise ValueError("must be a URL that starts with http:// or https://")
+    return value
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
@@ -134,6 +155,11 @@ class Settings:
     """How long at least an Idempotency-Key is remembered."""
     migrate_wait_seconds: float = _setting(_seconds(0, 3600), 120.0)
     """How long ``migrate`` waits for a database that does not answer yet."""
+    traces_endpoint: str = _setting(_url, "")
+    """Where traces go, by OTLP over HTTP: http://collector:4318/v1/traces. Default: nowhere, and
+    nothing is traced."""
+    traces_ratio: float = _setting(_share, 0.01)
+    """The share of requests that are traced among those whose caller has not decided it."""
     log_level: str = _setting(_one_of(LOG_LEVELS), "info")
     version: str = _setting(_text, "dev")
 
