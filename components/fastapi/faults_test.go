@@ -46,6 +46,9 @@ func TestFaultsNameTheirPath(t *testing.T) {
 		"too many traces": {func(a *fastapi.Args) {
 			a.Traces = &workload.Traces{Host: "a", Namespace: "b", Port: 1, PerThousand: 1001}
 		}, "traces.perThousand: is 1001, must be 1 to 1000"},
+		"killed while sending": {func(a *fastapi.Args) {
+			a.Traces, a.Drain.GraceSeconds = &workload.Traces{Host: "a", Namespace: "b", Port: 1, PerThousand: 1}, 22
+		}, "drain.graceSeconds: is 22, must exceed"},
 		"traces to nobody": {func(a *fastapi.Args) { a.Traces = &workload.Traces{PerThousand: 1} }, `traces: "" in namespace "" at port 0 is no place`},
 		"third colour":     {func(a *fastapi.Args) { *a = blueGreen("blue"); a.Images["red"] = "a:b" }, "images.red: is no colour"},
 		"colours share a tag": {

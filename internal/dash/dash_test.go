@@ -179,7 +179,13 @@ func TestATableJoinsItsColumns(t *testing.T) {
 
 func TestEmptinessIsExplained(t *testing.T) {
 	for _, panel := range Panels() {
-		got := askFor(t, panel.ID, fake(t, say(nothing)))
+		got := askFor(t, panel.ID, fake(t, func(w http.ResponseWriter, path, _ string) {
+			if path == "query_exemplars" {
+				fmt.Fprint(w, `{"status":"success","data":[]}`)
+				return
+			}
+			fmt.Fprint(w, nothing)
+		}))
 		assert.Equal(t, Empty, got.State, panel.ID)
 		assert.Contains(t, got.Message, panel.Missing, panel.ID)
 		if panel.Proof == "" {
@@ -195,6 +201,22 @@ func TestEmptinessIsExplained(t *testing.T) {
 		assert.Equal(t, Empty, got.State, panel.ID)
 		assert.Equal(t, panel.Fine, got.Message, panel.ID)
 	}
+}
+
+func TestTheSlowestFollowedRequestsAreShown(t *testing.T) {
+	const answer = `{"status":"success","data":[
+		{"seriesLabels":{"method":"GET","route":"/v1/items","le":"0.1"},"exemplars":[
+			{"labels":{"trace_id":"aa"},"value":"0.07","timestamp":%d.5},{"labels":{"trace_id":"bb"},"value":"0.09","timestamp":%d}]},
+		{"seriesLabels":{"method":"POST","route":"/v1/items","le":"5"},"exemplars":[{"labels":{"trace_id":"cc"},"value":"2.5","timestamp":%d}]}]}`
+	asked := ""
+	got := askFor(t, "followed", fake(t, func(w http.ResponseWriter, path, expr string) {
+		asked = path + " " + expr
+		fmt.Fprintf(w, answer, noon.Unix()-5, noon.Unix()-90, noon.Unix()-3600)
+	}))
+	assert.Equal(t, `query_exemplars http_request_duration_seconds_bucket{route!~"/healthz.*|/metrics"}`, asked)
+	assert.Equal(t, [][]any{
+		{"POST /v1/items", 2.5, "1 h 0 min", "cc"}, {"GET /v1/items", 0.09, "1 min", "bb"}, {"GET /v1/items", 0.07, "4 s", "aa"},
+	}, got.Rows)
 }
 
 func TestFailuresAreExplainedInEveryPanel(t *testing.T) {
