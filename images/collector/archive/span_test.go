@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -136,6 +138,50 @@ func TestSpansAreAClass(t *testing.T) {
 	cmd.SetArgs([]string{"traces", "--directory", dir})
 	if err := cmd.Execute(); err != nil || out.String() != string(lines)+string(lines) {
 		t.Errorf("printed is %s, %v", out.String(), err)
+	}
+}
+
+// A sender may fill a class's share of the disk many times between two sweeps.
+func TestAFloodOfSpansStaysWithinItsShare(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "archive")
+	w := newWatched(t, dir)
+	if err := w.Start(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // what cannot be compressed
+	name := make([]byte, 400<<10)
+	for range 30 {
+		for i := range name {
+			name[i] = byte(' ' + random.IntN(95))
+		}
+		traces, span := oneSpan()
+		span.SetName(string(name))
+		if err := w.ConsumeTraces(t.Context(), traces); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The next sweep by the clock is in an hour.
+	var sum int64
+	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		sum = 0
+		names, err := w.store.names()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				sum += info.Size()
+			}
+		}
+		if sum <= w.store.total {
+			break
+		}
+	}
+	if sum > w.store.total {
+		t.Errorf("there are %d bytes, and %d are the share", sum, w.store.total)
+	}
+	if err := w.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 

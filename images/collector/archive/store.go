@@ -38,6 +38,9 @@ type store struct {
 	now       func() time.Time
 	// deleted is told of each segment that goes, and why.
 	deleted func(bytes int64, reason string)
+	// full is sent to when a write has ended a segment, so that one who writes much
+	// is not ahead of the next sweep by more than the disk has.
+	full chan struct{}
 
 	mu    sync.Mutex
 	file  *os.File
@@ -142,6 +145,10 @@ func (s *store) write(lines []byte) error {
 	if s.file != nil && s.size > 0 && (s.size+int64(len(lines)) > s.segment || now.Sub(s.begun) >= s.age) {
 		if err := s.end(); err != nil {
 			return err
+		}
+		select {
+		case s.full <- struct{}{}:
+		default: // told already, or nobody sweeps
 		}
 	}
 	if s.file == nil {
