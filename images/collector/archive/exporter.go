@@ -263,8 +263,18 @@ func (a *archive) ConsumeLogs(_ context.Context, logs plog.Logs) error {
 	return a.keep(encode(logs))
 }
 
-// ConsumeTraces stores a batch, all of it or nothing.
+// errBehind has a sender wait and try again.
+var errBehind = errors.New("more spans have come than could be compressed")
+
+// ConsumeTraces stores a batch, all of it or nothing. Unlike logs, which are read
+// as fast as they are stored, traces are sent: it refuses them while sweeping is
+// behind, so that on the disk is never more than twice the class's share, and
+// the segments being written.
 func (a *archive) ConsumeTraces(_ context.Context, traces ptrace.Traces) error {
+	if a.store.behind() {
+		a.failed()
+		return errBehind
+	}
 	return a.keep(encodeSpans(traces))
 }
 

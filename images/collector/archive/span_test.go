@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -156,7 +157,8 @@ func TestAFloodOfSpansStaysWithinItsShare(t *testing.T) {
 		}
 		traces, span := oneSpan()
 		span.SetName(string(name))
-		if err := w.ConsumeTraces(t.Context(), traces); err != nil {
+		// One that is refused is not sent again.
+		if err := w.ConsumeTraces(t.Context(), traces); err != nil && !errors.Is(err, errBehind) {
 			t.Fatal(err)
 		}
 	}
@@ -179,6 +181,40 @@ func TestAFloodOfSpansStaysWithinItsShare(t *testing.T) {
 	}
 	if sum > w.store.total {
 		t.Errorf("there are %d bytes, and %d are the share", sum, w.store.total)
+	}
+	if err := w.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where nothing sweeps, a sender is refused at twice the share, and taken again
+// behind the next sweep. Logs are not refused: they would be read again at once.
+func TestSpansWaitForASweep(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	if err := w.store.open(); err != nil {
+		t.Fatal(err)
+	}
+	traces, span := oneSpan()
+	span.SetName(strings.Repeat("x", 400<<10))
+	taken := 0
+	for ; taken < 100; taken++ {
+		if err := w.ConsumeTraces(t.Context(), traces); err != nil {
+			if !errors.Is(err, errBehind) {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	// Two fit into a segment of 1 MiB, and the share is 2 MiB.
+	if taken != 7 || w.counts()["slipway_archive_failed_writes "] != 1 {
+		t.Errorf("%d batches were taken, counted is %v", taken, w.counts())
+	}
+	if err := w.ConsumeLogs(t.Context(), batch()); err != nil {
+		t.Error(err)
+	}
+	swept(t, w.store)
+	if err := w.ConsumeTraces(t.Context(), traces); err != nil || w.store.unswept > 1<<20 {
+		t.Errorf("after a sweep: %v, %d bytes are unswept", err, w.store.unswept)
 	}
 	if err := w.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)

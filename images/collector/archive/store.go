@@ -46,6 +46,9 @@ type store struct {
 	file  *os.File
 	size  int64
 	begun time.Time
+	// unswept is the size in bytes of the segments that writes have ended and no
+	// sweep has compressed yet.
+	unswept int64
 	// last is the begin of the newest segment: the next begins after it, even
 	// when the clock was set back.
 	last time.Time
@@ -146,6 +149,7 @@ func (s *store) write(lines []byte) error {
 		if err := s.end(); err != nil {
 			return err
 		}
+		s.unswept += s.size
 		select {
 		case s.full <- struct{}{}:
 		default: // told already, or nobody sweeps
@@ -194,6 +198,13 @@ func (s *store) hold() error {
 		}
 	}
 	return nil
+}
+
+// behind tells whether more waits for a sweep than the class may hold.
+func (s *store) behind() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unswept > s.total
 }
 
 func (s *store) letGo() {
