@@ -286,10 +286,11 @@ func TestOnlyTracesOfABoundedSizeAreTaken(t *testing.T) {
 
 // A class is for logs or for traces, which is said before anything runs.
 func TestAClassIsForLogsOrTraces(t *testing.T) {
-	base := strings.NewReplacer("ENDPOINT", "127.0.0.1:4318", "METRICS", "127.0.0.1:8888", "PROFILE", "standard",
-		"DIRECTORY", t.TempDir()).Replace(configuration)
-	both := base + "    logs: {receivers: [otlp], processors: [privacy], exporters: [archive/traces]}\n"
-	for text, want := range map[string]string{base: "", both: "this one is for both logs and traces"} {
+	const logs = "    logs: {receivers: [otlp], processors: [privacy], exporters: [archive/traces]}\n"
+	for more, want := range map[string]string{"": "", logs: "this one is for both logs and traces"} {
+		// Each has its own directory: what is only validated keeps its classes.
+		text := strings.NewReplacer("ENDPOINT", "127.0.0.1:4318", "METRICS", "127.0.0.1:8888", "PROFILE", "standard",
+			"DIRECTORY", t.TempDir()).Replace(configuration) + more
 		command := newCommand()
 		command.SilenceErrors, command.SilenceUsage = true, true
 		command.SetArgs([]string{"validate", "--config", written(t, text)})

@@ -39,7 +39,8 @@ type Config struct {
 	// Retention is how long a record is kept at most. It exceeds SegmentAge.
 	// Required.
 	Retention time.Duration `mapstructure:"retention"`
-	// SweepInterval is how often old segments are looked for. Default: 1m.
+	// SweepInterval is how often old segments are looked for, if none ends by size
+	// meanwhile. Default: 1m.
 	SweepInterval time.Duration `mapstructure:"sweep_interval"`
 	// S3 is a bucket that gets a copy of each segment which has ended. Left out:
 	// segments are here alone.
@@ -150,7 +151,7 @@ func create(ctx context.Context, set exporter.Settings, config component.Config)
 	e.failed = func() { failed.Add(context.Background(), 1, metric.WithAttributes(class)) }
 	e.store = &store{
 		dir: c.Directory, class: c.Class, segment: int64(c.SegmentMiB) << 20, age: c.SegmentAge,
-		total: int64(c.TotalMiB) << 20, retention: c.Retention, now: time.Now,
+		total: int64(c.TotalMiB) << 20, retention: c.Retention, now: time.Now, full: make(chan struct{}, 1),
 		deleted: func(bytes int64, reason string) {
 			deleted.Add(context.Background(), bytes, because(reason))
 			if reason == bySize {
@@ -212,6 +213,7 @@ func (a *archive) Start(context.Context, component.Host) error {
 			case <-running.Done():
 				return
 			case <-ticker.C:
+			case <-a.store.full:
 			}
 		}
 	})
@@ -261,8 +263,18 @@ func (a *archive) ConsumeLogs(_ context.Context, logs plog.Logs) error {
 	return a.keep(encode(logs))
 }
 
-// ConsumeTraces stores a batch, all of it or nothing.
+// errBehind has a sender wait and try again.
+var errBehind = errors.New("more spans have come than could be compressed")
+
+// ConsumeTraces stores a batch, all of it or nothing. Unlike logs, which are read
+// as fast as they are stored, traces are sent: it refuses them while sweeping is
+// behind, so that on the disk is never more than twice the class's share, and
+// the segments being written.
 func (a *archive) ConsumeTraces(_ context.Context, traces ptrace.Traces) error {
+	if a.store.behind() {
+		a.failed()
+		return errBehind
+	}
 	return a.keep(encodeSpans(traces))
 }
 

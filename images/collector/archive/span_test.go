@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -136,6 +139,85 @@ func TestSpansAreAClass(t *testing.T) {
 	cmd.SetArgs([]string{"traces", "--directory", dir})
 	if err := cmd.Execute(); err != nil || out.String() != string(lines)+string(lines) {
 		t.Errorf("printed is %s, %v", out.String(), err)
+	}
+}
+
+// A sender may fill a class's share of the disk many times between two sweeps.
+func TestAFloodOfSpansStaysWithinItsShare(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "archive")
+	w := newWatched(t, dir)
+	if err := w.Start(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // what cannot be compressed
+	name := make([]byte, 400<<10)
+	for range 30 {
+		for i := range name {
+			name[i] = byte(' ' + random.IntN(95))
+		}
+		traces, span := oneSpan()
+		span.SetName(string(name))
+		// One that is refused is not sent again.
+		if err := w.ConsumeTraces(t.Context(), traces); err != nil && !errors.Is(err, errBehind) {
+			t.Fatal(err)
+		}
+	}
+	// The next sweep by the clock is in an hour.
+	var sum int64
+	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		sum = 0
+		names, err := w.store.names()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				sum += info.Size()
+			}
+		}
+		if sum <= w.store.total {
+			break
+		}
+	}
+	if sum > w.store.total {
+		t.Errorf("there are %d bytes, and %d are the share", sum, w.store.total)
+	}
+	if err := w.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where nothing sweeps, a sender is refused at twice the share, and taken again
+// behind the next sweep. Logs are not refused: they would be read again at once.
+func TestSpansWaitForASweep(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	if err := w.store.open(); err != nil {
+		t.Fatal(err)
+	}
+	traces, span := oneSpan()
+	span.SetName(strings.Repeat("x", 400<<10))
+	taken := 0
+	for ; taken < 100; taken++ {
+		if err := w.ConsumeTraces(t.Context(), traces); err != nil {
+			if !errors.Is(err, errBehind) {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	// Two fit into a segment of 1 MiB, and the share is 2 MiB.
+	if taken != 7 || w.counts()["slipway_archive_failed_writes "] != 1 {
+		t.Errorf("%d batches were taken, counted is %v", taken, w.counts())
+	}
+	if err := w.ConsumeLogs(t.Context(), batch()); err != nil {
+		t.Error(err)
+	}
+	swept(t, w.store)
+	if err := w.ConsumeTraces(t.Context(), traces); err != nil || w.store.unswept > 1<<20 {
+		t.Errorf("after a sweep: %v, %d bytes are unswept", err, w.store.unswept)
+	}
+	if err := w.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -38,11 +38,17 @@ type store struct {
 	now       func() time.Time
 	// deleted is told of each segment that goes, and why.
 	deleted func(bytes int64, reason string)
+	// full is sent to when a write has ended a segment, so that one who writes much
+	// is not ahead of the next sweep by more than the disk has.
+	full chan struct{}
 
 	mu    sync.Mutex
 	file  *os.File
 	size  int64
 	begun time.Time
+	// unswept is the size in bytes of the segments that writes have ended and no
+	// sweep has compressed yet.
+	unswept int64
 	// last is the begin of the newest segment: the next begins after it, even
 	// when the clock was set back.
 	last time.Time
@@ -143,6 +149,11 @@ func (s *store) write(lines []byte) error {
 		if err := s.end(); err != nil {
 			return err
 		}
+		s.unswept += s.size
+		select {
+		case s.full <- struct{}{}:
+		default: // told already, or nobody sweeps
+		}
 	}
 	if s.file == nil {
 		if !now.After(s.last) {
@@ -187,6 +198,13 @@ func (s *store) hold() error {
 		}
 	}
 	return nil
+}
+
+// behind tells whether more waits for a sweep than the class may hold.
+func (s *store) behind() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unswept > s.total
 }
 
 func (s *store) letGo() {

@@ -37,7 +37,13 @@ func (s *store) sweep() error {
 	}
 	// Listed before a next segment can be begun: that is none which has ended.
 	names, err := s.names()
+	ended := s.unswept
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.unswept -= ended
+	}()
 	if err != nil {
 		return errors.Join(append(faults, err)...)
 	}

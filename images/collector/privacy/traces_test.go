@@ -234,12 +234,23 @@ func (p parts) unlisted() []string {
 		for name, value := range attributes.All() {
 			listed := of == "resource" && slices.Contains(resourceKeys, name) ||
 				(of == "span" || of == "event") && (slices.Contains(spanKeys, name) || strings.HasPrefix(name, "slipway."))
-			if !listed || strings.Contains(value.AsString(), "{") {
+			if !listed || named(value.AsRaw()) {
 				found = append(found, of+" "+name)
 			}
 		}
 	}
 	return found
+}
+
+// named tells whether a value has names in it.
+func named(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		return true
+	case []any:
+		return slices.ContainsFunc(value, named)
+	}
+	return false
 }
 
 // filled has a name everywhere, with values of each type.
