@@ -30,9 +30,9 @@ type Logging struct {
 // Spans go where logs go, so that with logging.sink off there are none, and
 // with s3 they are copied too.
 type Tracing struct {
-	// PerThousand is how many of 1000 requests are followed; 0 follows none. A
-	// client that sends a traceparent header decides for its own request. A change
-	// rolls the ingress, the service and the collectors.
+	// PerThousand is how many of 1000 requests are followed; 0 follows none. One with
+	// a traceparent whose trace number has 0000 behind its first 16 digits always is.
+	// A change rolls the ingress, the service and the collectors.
 	PerThousand int `json:"perThousand" min:"0" max:"1000"`
 	// Days is how long spans are kept. They may take as much of each node's disk as
 	// a class of logs, logging.diskMiB.

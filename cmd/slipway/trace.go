@@ -35,10 +35,10 @@ func traceCommand() *cobra.Command {
 the logs have as trace_id (Traefik: TraceId), draws its steps: the proxy, the service, each
 statement of the database.
 
-How many requests are followed is the setting tracing.perThousand. A client can have one
-followed by a header:
+How many requests are followed is the setting tracing.perThousand; which, the trace's number
+decides. One that has 0000 behind its first 16 digits always is:
 
-  curl -H "traceparent: 00-$(openssl rand -hex 16)-$(openssl rand -hex 8)-01" ...
+  curl -H "traceparent: 00-$(openssl rand -hex 8)0000$(openssl rand -hex 6)-$(openssl rand -hex 8)-01" ...
 
 Spans arrive some seconds after their request. Those of nodes that are gone are in the
 bucket of logs, where logging.sink is s3.`,

@@ -49,7 +49,9 @@ func (a Args) Stored() []Class {
 
 // receiver takes spans.
 func (t *Traces) receiver(places Places) object {
-	return object{"protocols": object{"http": object{"endpoint": places.Traces, "max_request_body_size": mostSpans}}}
+	return object{"protocols": object{"http": object{
+		"endpoint": places.Traces, "max_request_body_size": mostSpans, "read_timeout": "10s",
+	}}}
 }
 
 // receiving opens the port to whoever may send.

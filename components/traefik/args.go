@@ -83,9 +83,10 @@ type Args struct {
 	APIServer []string
 	// MonitoringNamespace may scrape metrics. Empty: nobody may.
 	MonitoringNamespace string
-	// Traces is where spans go; the access log then has the trace's number. A
-	// client that sends a traceparent decides for its request whether it is traced.
-	// Nil: requests are not traced. A change rolls the pods.
+	// Traces is where spans go; the access log then has the trace's number. Traefik
+	// decides by that number alone, which a client may choose in a traceparent: one
+	// whose second half begins with 0000 is always traced. Nil: requests are not
+	// traced. A change rolls the pods.
 	Traces *workload.Traces
 }
 

@@ -14,8 +14,7 @@ type Traces struct {
 	// and that of the pods behind it, which are in Namespace.
 	Host, Namespace string
 	Port            int
-	// PerThousand is how many of 1000 requests are traced whose sender does not
-	// ask for it or against it, 1 to 1000.
+	// PerThousand is how many of 1000 requests are traced, 1 to 1000.
 	PerThousand int
 }
 
