@@ -69,7 +69,7 @@ func (s *Stack) Benchmark(ctx context.Context) (*Benchmark, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := k.run(ctx, "", "--request-timeout=10s", "get", "cronjobs", "--all-namespaces", "-l", benchmarkRuns,
+	out, err := k.ask(ctx, "get", "cronjobs", "--all-namespaces", "-l", benchmarkRuns,
 		"-o", `jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}{"\n"}{end}`)
 	if err != nil {
 		done()
@@ -173,7 +173,7 @@ func (r *Run) take(message string) {
 }
 
 func (b *Benchmark) list(ctx context.Context, kind string, into any) error {
-	out, err := b.kube.run(ctx, "", "--request-timeout=10s", "get", kind, "-n", b.namespace, "-l", benchmarkRuns, "-o", "json")
+	out, err := b.kube.ask(ctx, "get", kind, "-n", b.namespace, "-l", benchmarkRuns, "-o", "json")
 	if err == nil {
 		err = json.Unmarshal(out, into)
 	}
@@ -209,7 +209,7 @@ func (b *Benchmark) Measure(ctx context.Context, log io.Writer) (*Run, error) {
 // stop ends a run. What comes of it is only said: why the run is stopped is the
 // error that counts.
 func (b *Benchmark) stop(ctx context.Context, job string, log io.Writer) {
-	if _, err := b.kube.run(ctx, "", "--request-timeout=10s", "delete", "job", job, "-n", b.namespace, "--wait=false", "--ignore-not-found"); err != nil {
+	if _, err := b.kube.ask(ctx, "delete", "job", job, "-n", b.namespace, "--wait=false", "--ignore-not-found"); err != nil {
 		fmt.Fprintf(log, "job %s may go on: %v; stop it: kubectl -n %s delete job %s\n", job, err, b.namespace, job)
 		return
 	}
@@ -218,7 +218,7 @@ func (b *Benchmark) stop(ctx context.Context, job string, log io.Writer) {
 
 // perform starts a run, and waits until it has ended.
 func (b *Benchmark) perform(ctx context.Context, job string, log io.Writer) (*Run, error) {
-	if _, err := b.kube.run(ctx, "", "--request-timeout=10s", "create", "job", job, "-n", b.namespace, "--from=cronjob/"+b.cronJob); err != nil {
+	if _, err := b.kube.ask(ctx, "create", "job", job, "-n", b.namespace, "--from=cronjob/"+b.cronJob); err != nil {
 		return nil, fmt.Errorf("starting job %s: %w", job, err)
 	}
 	fmt.Fprintf(log, "started job %s in namespace %s\n", job, b.namespace)

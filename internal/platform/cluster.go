@@ -40,17 +40,27 @@ func (s *Stack) setting(key string) (any, error) {
 
 // config is the stack's configuration as its file has it.
 func (s *Stack) config() (map[string]any, error) {
-	raw, err := os.ReadFile(s.file)
+	written, err := readStackFile(s.file)
+	return written.Config, err
+}
+
+// stackFile is what a stack's configuration file says.
+type stackFile struct {
+	// Salt is there where secrets are encrypted with a passphrase.
+	Salt   string         `json:"encryptionsalt"`
+	Config map[string]any `json:"config"`
+}
+
+func readStackFile(path string) (stackFile, error) {
+	raw, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the stack's configuration: %w", err)
+		return stackFile{}, fmt.Errorf("reading the stack's configuration: %w", err)
 	}
-	var stack struct {
-		Config map[string]any `json:"config"`
+	var written stackFile
+	if err := yaml.Unmarshal(raw, &written); err != nil {
+		return stackFile{}, fmt.Errorf("reading %s: %w", path, err)
 	}
-	if err := yaml.Unmarshal(raw, &stack); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", s.file, err)
-	}
-	return stack.Config, nil
+	return written, nil
 }
 
 // inCluster tells whether the stack uses a cluster that exists already.
@@ -167,7 +177,7 @@ func (s *Stack) kubectl(ctx context.Context, args ...string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := kube{kubectl, kubeconfig}.run(ctx, "", append([]string{"--request-timeout=10s"}, args...)...)
+	out, err := kube{kubectl, kubeconfig}.ask(ctx, args...)
 	if err != nil {
 		return nil, fmt.Errorf("kubectl %s: %w", strings.Join(args, " "), err)
 	}

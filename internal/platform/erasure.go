@@ -86,9 +86,14 @@ func (k kube) run(ctx context.Context, input string, args ...string) ([]byte, er
 	return out, nil
 }
 
+// ask is run for what an API server answers at once.
+func (k kube) ask(ctx context.Context, args ...string) ([]byte, error) {
+	return k.run(ctx, "", append([]string{"--request-timeout=10s"}, args...)...)
+}
+
 // running are the ready pods with the labels, as namespace, name and node.
 func (k kube) running(ctx context.Context, selector string) ([][3]string, error) {
-	out, err := k.run(ctx, "", "--request-timeout=10s", "get", "pods", "--all-namespaces", "-l", selector, "-o", "json")
+	out, err := k.ask(ctx, "get", "pods", "--all-namespaces", "-l", selector, "-o", "json")
 	if err != nil {
 		return nil, fmt.Errorf("listing the pods with %s: %w", selector, err)
 	}
@@ -139,7 +144,7 @@ func (k kube) places(ctx context.Context, namespaces any, archives bool) ([]eras
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := k.run(ctx, "", "--request-timeout=10s", "get", "nodes", "-o", `jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}`)
+	nodes, err := k.ask(ctx, "get", "nodes", "-o", `jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}`)
 	if err != nil {
 		return nil, fmt.Errorf("listing the nodes: %w", err)
 	}

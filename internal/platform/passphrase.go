@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"gopkg.in/yaml.v3"
-
 	"slipway.dev/slipway/internal/paths"
 )
 
@@ -58,17 +56,11 @@ func encryptedHere() string {
 // checkPassphrase refuses a stack elsewhere that is encrypted with a passphrase
 // when the environment has none.
 func (s *Stack) checkPassphrase() error {
-	raw, err := os.ReadFile(s.file)
+	written, err := readStackFile(s.file)
 	if err != nil {
-		return fmt.Errorf("reading the stack's configuration: %w", err)
+		return err
 	}
-	var keys struct {
-		Salt string `yaml:"encryptionsalt"`
-	}
-	if err := yaml.Unmarshal(raw, &keys); err != nil {
-		return fmt.Errorf("reading %s: %w", s.file, err)
-	}
-	if _, given := os.LookupEnv(passphraseVariable); given || keys.Salt == "" {
+	if _, given := os.LookupEnv(passphraseVariable); given || written.Salt == "" {
 		return nil
 	}
 	const remedy = "set " + passphraseVariable + ", or " + passphraseFileVariable + " to a file that holds it; who made the stack has it"

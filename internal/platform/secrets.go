@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-
-	"gopkg.in/yaml.v3"
 
 	"slipway.dev/slipway/internal/checkpoint"
 )
@@ -27,11 +24,15 @@ func (s *Stack) Secrets(ctx context.Context) ([]string, error) {
 	if err := s.decode(ctx, &settings, s.configured("config", "--show-secrets", "--json")...); err != nil {
 		return values, fmt.Errorf("reading the secret settings of stack %s: %w", s.Name, err)
 	}
-	encrypted, err := s.encryptedSettings()
+	file := s.file
+	if s.settings != "" {
+		file = s.settings
+	}
+	encrypted, err := readStackFile(file)
 	if err != nil {
 		return values, err
 	}
-	for key, written := range encrypted {
+	for key, written := range encrypted.Config {
 		clear := settings[key].Object
 		if clear == nil {
 			clear = settings[key].Value
@@ -84,25 +85,6 @@ func texts(value any) []string {
 		}
 	}
 	return found
-}
-
-// encryptedSettings are the settings as the stack's file has them.
-func (s *Stack) encryptedSettings() (map[string]any, error) {
-	file := s.file
-	if s.settings != "" {
-		file = s.settings
-	}
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading the stack's configuration: %w", err)
-	}
-	var written struct {
-		Config map[string]any `yaml:"config"`
-	}
-	if err := yaml.Unmarshal(raw, &written); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", file, err)
-	}
-	return written.Config, nil
 }
 
 // encryptedIn are the parts of a setting that are encrypted where it is written:

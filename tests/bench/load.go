@@ -93,6 +93,9 @@ func (b *bench) requests(ctx context.Context) (err error) {
 	}
 	for _, w := range ways {
 		slices.Sort(full[w.name])
+		if w.name == through.name {
+			b.answered = median(full[w.name])
+		}
 		b.add("one-row read, "+w.name+", full speed", fmt.Sprintf("%.0f requests/s", median(full[w.name])), "")
 		b.add(fmt.Sprintf("one-row read, %s, at %d requests/s", w.name, pacedRate), latencies(paced[w.name]), "")
 	}

@@ -34,6 +34,16 @@ func logs(o rules.Options) []Dashboard {
 			{Title: "Deleted", Tells: "Compressed, by class and reason: age is as promised, size is early.", Unit: BytesPerSec,
 				Queries: one(rate("class, reason", "slipway_archive_deleted_bytes_total"), "{{class}} {{reason}}")},
 		}},
+		{"Copies and spans", []Panel{
+			{Title: "Copied to the bucket", Tells: "Compressed, by class; nothing where logs are on the nodes alone.", Unit: BytesPerSec,
+				Queries: one(rate("class", "slipway_archive_sent_bytes_total"), "{{class}}")},
+			{Title: "Copies that failed", Tells: "In an hour, by node; each is made again.", Unit: Plain, Limit: 1,
+				Queries: one(fmt.Sprintf("sum by (node) (increase(slipway_archive_failed_sends_total%s[1h]))", from), "{{node}}")},
+			{Title: "Spans", Tells: "Steps of followed requests: what the collectors took, and what the API could not send.", Unit: PerSecond, Queries: []Query{
+				{rate("node", "otelcol_receiver_accepted_spans_total"), "{{node}}"},
+				{fmt.Sprintf(`sum(rate(slipway_trace_spans_dropped_total{job="%s"}[5m]))`, rules.JobAPI), "dropped by the API"},
+			}},
+		}},
 		{"The collectors", []Panel{
 			{Title: "Written, by node", Tells: "A node that writes much more than the others has a loud pod.", Unit: BytesPerSec,
 				Queries: one(rate("node", "slipway_archive_written_bytes_total"), "{{node}}")},
