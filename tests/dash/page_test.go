@@ -6,8 +6,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"image/png"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -71,8 +76,27 @@ const misfits = `(() => {
   return wrong;
 })()`
 
+// followed stands before a Prometheus and answers for exemplars, which no import of
+// samples brings along.
+func followed(t *testing.T, address string) string {
+	t.Helper()
+	target, err := url.Parse(address)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v1/query_exemplars" {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"status":"success","data":[{"seriesLabels":{"method":"GET","route":"/v1/items/{id}"},"exemplars":[
+			{"labels":{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"},"value":"0.42","timestamp":%d}]}]}`, platform.end.Unix()-40)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 func TestThePageDrawsAPlatform(t *testing.T) {
-	page := serve(t, platform.address, func() time.Time { return platform.end })
+	page := serve(t, followed(t, platform.address), func() time.Time { return platform.end })
 	b := startBrowser(t)
 	var pictures [][]byte
 	b.look(1360, 1165, "light")
@@ -106,6 +130,7 @@ func TestThePageDrawsAPlatform(t *testing.T) {
 	assert.Regexp(t, `traefik\s+3\s+3\s+2`, got["rollouts"].text)
 	assert.Regexp(t, `postgres-0\s+postgres\s+1`, got["restarts"].text)
 	assert.Regexp(t, `503\s`, got["requests"].text)
+	assert.Regexp(t, `GET /v1/items/\{id\}\s+420 ms\s+40 s\s+4bf92f3577b34da6a3ce929d0e0e4736`, got["followed"].text)
 	assert.Regexp(t, `postgres-2\s+leads`, got["leader"].text)
 	assert.Regexp(t, `reserved\s+880 m`, strings.ReplaceAll(got["cpu"].text, "\n", " "))
 
@@ -181,7 +206,7 @@ func TestThePageSaysWhyThereIsNothing(t *testing.T) {
 	b.shot("empty", true)
 	for id, one := range b.cards() {
 		assert.Equal(t, "empty", one.state, "%s: %s", id, one.text)
-		if id != "now-cost" && id != "now-alerts" && id != "alerts" { // say it in their own words
+		if id != "now-cost" && id != "now-alerts" && id != "alerts" && id != "followed" { // say it in their own words
 			assert.Contains(t, one.text, "Prometheus has no such series", id)
 		}
 	}
