@@ -86,9 +86,12 @@ func TestEveryCloudStackHasARelease(t *testing.T) {
 }
 
 // renewed are what takes effect by being replaced, the next one made before the
-// former goes: Jobs run once, and the configurations of Prometheus and of the log
-// collectors are immutable.
-var renewed = []string{"kubernetes:batch/v1:Job ", "kubernetes:core/v1:ConfigMap monitoring-config", "kubernetes:core/v1:ConfigMap logging-configuration"}
+// former goes: Jobs run once, and the configurations of Prometheus, the collectors
+// and the service are immutable.
+var renewed = []string{
+	"kubernetes:batch/v1:Job ", "kubernetes:core/v1:ConfigMap monitoring-config",
+	"kubernetes:core/v1:ConfigMap logging-configuration", "kubernetes:core/v1:ConfigMap api-settings",
+}
 
 // TestUpgrade previews the program against the state that each release left
 // behind. Nothing but what is renewed may be replaced.

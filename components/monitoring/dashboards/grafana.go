@@ -133,6 +133,9 @@ func (d Dashboard) JSON() (string, error) {
 	return string(text) + "\n", nil
 }
 
+// letter is what Grafana calls the query at a place.
+func letter(place int) string { return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[place : place+1] }
+
 func (p Panel) box(id int) box {
 	zero, from := 0.0, prometheus
 	made := box{
@@ -159,11 +162,11 @@ func (p Panel) box(id int) box {
 		limits.Custom = custom
 	}
 	for i, query := range p.Queries {
-		made.Targets = append(made.Targets, target{RefID: string(rune('A' + i)), DataSource: prometheus, Expr: query.Expr, LegendFormat: query.Legend})
+		made.Targets = append(made.Targets, target{RefID: letter(i), DataSource: prometheus, Expr: query.Expr, LegendFormat: query.Legend})
 	}
 	if traced := p.Traced; traced.Expr != "" {
 		made.Targets = append(made.Targets, target{
-			RefID: string(rune('A' + len(p.Queries))), DataSource: prometheus, Expr: traced.Expr, LegendFormat: traced.Legend, Exemplar: true,
+			RefID: letter(len(p.Queries)), DataSource: prometheus, Expr: traced.Expr, LegendFormat: traced.Legend, Exemplar: true,
 		})
 	}
 	return made
