@@ -28,7 +28,7 @@ i8aBwNpobc12rfaC0YmjKAIgBPbwzyhtSpxBaNHWe7sIxV7Zyax+grIFErRFkh/U
 // which the authority's certificate is published, and nothing for any other
 // resource. It suits componenttest.Graph.
 func Computed(args pulumi.MockResourceArgs) resource.PropertyMap {
-	const token = "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration" //nolint:gosec // a name
+	const token = "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration"
 	if args.TypeToken != token {
 		return nil
 	}
