@@ -149,7 +149,7 @@ func TestAFloodOfSpansStaysWithinItsShare(t *testing.T) {
 	if err := w.Start(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // what cannot be compressed
+	random := rand.New(rand.NewPCG(1, 2))
 	name := make([]byte, 400<<10)
 	for range 30 {
 		for i := range name {
