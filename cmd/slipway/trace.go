@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -54,24 +55,30 @@ bucket of logs, where logging.sink is s3.`,
 	return cmd
 }
 
-func (t *tracing) run(cmd *cobra.Command, args []string) error {
-	while, err := days(t.since)
-	if err != nil || while <= 0 || while > longestTracing {
-		return fmt.Errorf("--since %q: must be more than 0 and at most 90d, such as 20m, 6h or 7d", t.since)
+// check returns how far to look back and, where one trace is asked for, its number.
+func (t *tracing) check(cmd *cobra.Command, args []string) (while time.Duration, id string, err error) {
+	if while, err = days(t.since); err != nil || while <= 0 || while > longestTracing {
+		return 0, "", fmt.Errorf("--since %q: must be more than 0 and at most 90d, such as 20m, 6h or 7d", t.since)
 	}
 	if t.limit < 1 {
-		return fmt.Errorf("--limit %d: must be at least 1", t.limit)
+		return 0, "", fmt.Errorf("--limit %d: must be at least 1", t.limit)
 	}
-	id := ""
-	if len(args) == 1 {
-		for _, name := range []string{"limit", "slowest", "failed"} {
-			if cmd.Flags().Changed(name) {
-				return fmt.Errorf("--%s has no effect on one trace", name)
-			}
+	if len(args) == 0 {
+		return while, "", nil
+	}
+	for _, name := range []string{"limit", "slowest", "failed"} {
+		if cmd.Flags().Changed(name) {
+			return 0, "", fmt.Errorf("--%s has no effect on one trace", name)
 		}
-		if id, err = trace.ID(args[0]); err != nil {
-			return err
-		}
+	}
+	id, err = trace.ID(args[0])
+	return while, id, err
+}
+
+func (t *tracing) run(cmd *cobra.Command, args []string) error {
+	while, id, err := t.check(cmd, args)
+	if err != nil {
+		return err
 	}
 	w, err := openWorkplace()
 	if err != nil {
@@ -85,12 +92,16 @@ func (t *tracing) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(append([]error{t.show(cmd, id, trace.Group(spans))}, missing...)...)
+	failed := errors.Join(missing...)
+	// That there is nothing can be said only where everybody answered.
+	if failed != nil && len(spans) == 0 {
+		return failed
+	}
+	return errors.Join(t.show(cmd.OutOrStdout(), id, trace.Group(spans)), failed)
 }
 
 // show prints one trace, or the list that was asked for.
-func (t *tracing) show(cmd *cobra.Command, id string, traces []trace.Trace) error {
-	out := cmd.OutOrStdout()
+func (t *tracing) show(out io.Writer, id string, traces []trace.Trace) error {
 	if id != "" && len(traces) == 0 {
 		return fmt.Errorf("there is no span of trace %s from the last %s; its request was not followed, is older, or ended some seconds ago only", id, t.since)
 	}

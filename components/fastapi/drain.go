@@ -90,9 +90,14 @@ func joined(faults []Fault) error {
 	return errors.Join(list...)
 }
 
+// flushSeconds is how long the service, once it has answered everything, may take
+// to send its last spans.
+const flushSeconds = 2
+
 // Faults checks the chain and returns every link that does not hold. Paths are
-// relative to the chain, such as "drainSeconds".
-func (d Drain) Faults() []Fault {
+// relative to the chain, such as "drainSeconds". Where requests are traced, the
+// last spans are sent at its end.
+func (d Drain) Faults(traced bool) []Fault {
 	var faults []Fault
 	for _, timing := range []struct {
 		path  string
@@ -119,10 +124,13 @@ func (d Drain) Faults() []Fault {
 			"is %d, must exceed readinessPeriodSeconds x readinessThreshold = %d: until then pods are still sent requests",
 			d.DrainSeconds, notice)})
 	}
-	if sum := d.PreStopSeconds + d.DrainSeconds + d.ShutdownSeconds; d.GraceSeconds <= sum {
+	sum, parts := d.PreStopSeconds+d.DrainSeconds+d.ShutdownSeconds, "preStopSeconds + drainSeconds + shutdownSeconds"
+	if traced {
+		sum, parts = sum+flushSeconds, fmt.Sprintf("%s + %d for the last spans", parts, flushSeconds)
+	}
+	if d.GraceSeconds <= sum {
 		faults = append(faults, Fault{"graceSeconds", fmt.Sprintf(
-			"is %d, must exceed preStopSeconds + drainSeconds + shutdownSeconds = %d: pods would be killed while they finish",
-			d.GraceSeconds, sum)})
+			"is %d, must exceed %s = %d: pods would be killed while they finish", d.GraceSeconds, parts, sum)})
 	}
 	if d.KeepAliveSeconds <= d.ProxyIdleSeconds {
 		faults = append(faults, Fault{"keepAliveSeconds", fmt.Sprintf(

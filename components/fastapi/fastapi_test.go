@@ -2,6 +2,7 @@ package fastapi_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -249,6 +250,17 @@ func TestOnlyTheIngressMayCallAndOnlyTheDatabaseIsCalled(t *testing.T) {
 			t.Errorf("called: %v", out.Inputs["spec"])
 		}
 	})
+}
+
+// The grace period counts on how long the service takes to send its last spans.
+func TestTheServiceSendsItsLastSpansInTime(t *testing.T) {
+	source, err := os.ReadFile("../../app/src/slipway_api/tracing.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(source), "\nCLOSE_SECONDS = 2.0\n") {
+		t.Error("app/ takes another time than the 2 seconds that drain.go counts with")
+	}
 }
 
 func TestSpansGoWhereItIsSaidAndNowhereElse(t *testing.T) {

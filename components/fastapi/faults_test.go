@@ -48,7 +48,7 @@ func TestFaultsNameTheirPath(t *testing.T) {
 		}, "traces.perThousand: is 1001, must be 1 to 1000"},
 		"killed while sending": {func(a *fastapi.Args) {
 			a.Traces, a.Drain.GraceSeconds = &workload.Traces{Host: "a", Namespace: "b", Port: 1, PerThousand: 1}, 22
-		}, "drain.graceSeconds: is 22, must exceed"},
+		}, "drain.graceSeconds: is 22, must exceed preStopSeconds + drainSeconds + shutdownSeconds + 2 for the last spans = 22"},
 		"traces to nobody": {func(a *fastapi.Args) { a.Traces = &workload.Traces{PerThousand: 1} }, `traces: "" in namespace "" at port 0 is no place`},
 		"third colour":     {func(a *fastapi.Args) { *a = blueGreen("blue"); a.Images["red"] = "a:b" }, "images.red: is no colour"},
 		"colours share a tag": {
@@ -84,7 +84,7 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 }
 
 func TestTheDefaultDrainHolds(t *testing.T) {
-	if faults := fastapi.DefaultDrain().Faults(); len(faults) > 0 {
+	if faults := fastapi.DefaultDrain().Faults(true); len(faults) > 0 {
 		t.Errorf("the default timings contradict each other: %v", faults)
 	}
 }

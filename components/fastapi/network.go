@@ -18,56 +18,50 @@ func (b *builder) allowFlows() ([]pulumi.Resource, error) {
 		// Metrics are served at the port that requests come to.
 		callers = append(callers, inNamespace(b.plan.MonitoringNamespace))
 	}
-	requests, err := networkingv1.NewNetworkPolicy(b.ctx, b.name+"-allow-ingress", &networkingv1.NetworkPolicyArgs{
-		Metadata: b.meta("allow-ingress", b.name, "network"),
-		Spec: networkingv1.NetworkPolicySpecArgs{
-			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{
-				component.LabelName: pulumi.String(b.name), component.LabelComponent: pulumi.String(web),
-			}},
-			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
-			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
-				From:  callers,
-				Ports: networkingv1.NetworkPolicyPortArray{tcp(pulumi.Int(Port))},
-			}},
-		},
-	}, b.under()...)
+	serving := pulumi.StringMap{component.LabelName: pulumi.String(b.name), component.LabelComponent: pulumi.String(web)}
+	requests, err := b.allow("ingress", serving, networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
+		From:  callers,
+		Ports: networkingv1.NetworkPolicyPortArray{tcp(pulumi.Int(Port))},
+	}}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("allowing requests from %s: %w", b.plan.Ingress.Namespace, err)
 	}
-	queries, err := networkingv1.NewNetworkPolicy(b.ctx, b.name+"-allow-database", &networkingv1.NetworkPolicyArgs{
-		Metadata: b.meta("allow-database", b.name, "network"),
-		Spec: networkingv1.NetworkPolicySpecArgs{
-			// Migrations connect as well as pods that serve.
-			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{
-				component.LabelName: pulumi.String(b.name),
-			}},
-			PolicyTypes: pulumi.ToStringArray([]string{"Egress"}),
-			Egress: networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{
-				To:    networkingv1.NetworkPolicyPeerArray{inNamespace(b.plan.Database.Namespace)},
-				Ports: networkingv1.NetworkPolicyPortArray{tcp(b.plan.Database.Port)},
-			}},
-		},
-	}, b.under()...)
+	// Migrations connect as well as pods that serve.
+	all := pulumi.StringMap{component.LabelName: pulumi.String(b.name)}
+	queries, err := b.allow("database", all, nil, networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{
+		To:    networkingv1.NetworkPolicyPeerArray{inNamespace(b.plan.Database.Namespace)},
+		Ports: networkingv1.NetworkPolicyPortArray{tcp(b.plan.Database.Port)},
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("allowing the database in %s: %w", b.plan.Database.Namespace, err)
 	}
 	if b.plan.Traces == nil {
 		return []pulumi.Resource{requests, queries}, nil
 	}
-	spans, err := networkingv1.NewNetworkPolicy(b.ctx, b.name+"-allow-traces", &networkingv1.NetworkPolicyArgs{
-		Metadata: b.meta("allow-traces", b.name, "network"),
-		Spec: networkingv1.NetworkPolicySpecArgs{
-			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{
-				component.LabelName: pulumi.String(b.name), component.LabelComponent: pulumi.String(web),
-			}},
-			PolicyTypes: pulumi.ToStringArray([]string{"Egress"}),
-			Egress:      networkingv1.NetworkPolicyEgressRuleArray{b.plan.Traces.Egress()},
-		},
-	}, b.under()...)
+	spans, err := b.allow("traces", serving, nil, networkingv1.NetworkPolicyEgressRuleArray{b.plan.Traces.Egress()})
 	if err != nil {
 		return nil, fmt.Errorf("allowing spans to %s: %w", b.plan.Traces.Namespace, err)
 	}
 	return []pulumi.Resource{requests, queries, spans}, nil
+}
+
+// allow declares the policy "<service>-allow-<what>" of one direction for the pods
+// with labels.
+func (b *builder) allow(
+	what string, labels pulumi.StringMap, ingress networkingv1.NetworkPolicyIngressRuleArray, egress networkingv1.NetworkPolicyEgressRuleArray,
+) (*networkingv1.NetworkPolicy, error) {
+	spec := networkingv1.NetworkPolicySpecArgs{
+		PodSelector: metav1.LabelSelectorArgs{MatchLabels: labels}, PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
+	}
+	// An absent direction has to stay absent: an empty list of rules closes it.
+	if len(egress) > 0 {
+		spec.PolicyTypes, spec.Egress = pulumi.ToStringArray([]string{"Egress"}), egress
+	} else {
+		spec.Ingress = ingress
+	}
+	return networkingv1.NewNetworkPolicy(b.ctx, b.name+"-allow-"+what, &networkingv1.NetworkPolicyArgs{
+		Metadata: b.meta("allow-"+what, b.name, "network"), Spec: spec,
+	}, b.under()...)
 }
 
 // inNamespace is every pod of one namespace.

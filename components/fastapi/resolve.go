@@ -64,10 +64,6 @@ func (a Args) Faults() []Fault {
 	return faults
 }
 
-// flushSeconds is how long the service, once it has answered everything, may take
-// to send its last spans.
-const flushSeconds = 2
-
 // resolve fills in defaults and collects every fault of the arguments. It is
 // pure and works on copies.
 func resolve(name string, args Args) (plan, []Fault) {
@@ -79,12 +75,8 @@ func resolve(name string, args Args) (plan, []Fault) {
 	}
 	p.checkPlaces(fault)
 	p.checkAmounts(fault)
-	for _, f := range p.Drain.Faults() {
+	for _, f := range p.Drain.Faults(p.Traces != nil) {
 		fault("drain."+f.Path, "%s", f.Problem)
-	}
-	if sum := p.Drain.PreStopSeconds + p.Drain.DrainSeconds + p.Drain.ShutdownSeconds; p.Traces != nil && p.Drain.GraceSeconds <= sum+flushSeconds && p.Drain.GraceSeconds > sum {
-		fault("drain.graceSeconds", "is %d, must exceed preStopSeconds + drainSeconds + shutdownSeconds = %d by more than the %d seconds in which the last spans are sent",
-			p.Drain.GraceSeconds, sum, flushSeconds)
 	}
 	for _, err := range workload.CheckTraces("traces", p.Traces) {
 		path, problem, _ := strings.Cut(err.Error(), ": ")

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
-	"strings"
 )
 
 // repositoryPod selects the pod that keeps backups of the database.
@@ -44,25 +42,5 @@ func (s *Stack) Repository(ctx context.Context) (*Repository, error) {
 
 // Run runs a command there, with its output to out. What it complained of is in the error.
 func (r *Repository) Run(ctx context.Context, out io.Writer, command ...string) error {
-	var complaint strings.Builder
-	args := append([]string{"--kubeconfig", r.kube.kubeconfig, "exec", "-n", r.pod.namespace, r.pod.name, "--"}, command...)
-	cmd := exec.CommandContext(ctx, r.kube.kubectl, args...)
-	cmd.Stdout, cmd.Stderr = out, &complaint
-	err := cmd.Run()
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err == nil:
-		return nil
-	}
-	said := strings.TrimSpace(complaint.String())
-	var ended *exec.ExitError
-	if errors.As(err, &ended) && said != "" {
-		// kubectl's own last line only repeats the status.
-		if kept, _, found := strings.Cut(said, "\ncommand terminated with exit code"); found {
-			said = kept
-		}
-		return errors.New(said)
-	}
-	return fmt.Errorf("running %s in pod %s: %w", command[0], r.pod.name, err)
+	return r.kube.exec(ctx, out, r.pod, command...)
 }

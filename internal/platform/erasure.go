@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"slices"
 	"strings"
@@ -89,6 +90,32 @@ func (k kube) run(ctx context.Context, input string, args ...string) ([]byte, er
 // ask is run for what an API server answers at once.
 func (k kube) ask(ctx context.Context, args ...string) ([]byte, error) {
 	return k.run(ctx, "", append([]string{"--request-timeout=10s"}, args...)...)
+}
+
+// exec runs a command in a pod, with its output to out as it comes. What it complained
+// of is in the error.
+func (k kube) exec(ctx context.Context, out io.Writer, pod object, command ...string) error {
+	var complaint strings.Builder
+	args := append([]string{"--kubeconfig", k.kubeconfig, "exec", "-n", pod.namespace, pod.name, "--"}, command...)
+	cmd := exec.CommandContext(ctx, k.kubectl, args...)
+	cmd.Stdout, cmd.Stderr = out, &complaint
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		return nil
+	}
+	said := strings.TrimSpace(complaint.String())
+	var ended *exec.ExitError
+	if errors.As(err, &ended) && said != "" {
+		// kubectl's own last line only repeats the status.
+		if kept, _, found := strings.Cut(said, "\ncommand terminated with exit code"); found {
+			said = kept
+		}
+		return errors.New(said)
+	}
+	return fmt.Errorf("running %s in pod %s: %w", command[0], pod.name, err)
 }
 
 // running are the ready pods with the labels, as namespace, name and node.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
-	"strings"
 	"time"
 
 	"slipway.dev/slipway/internal/trace"
@@ -32,8 +30,10 @@ func (s *Stack) Spans(ctx context.Context, while time.Duration, keep func(trace.
 		return nil, nil, fmt.Errorf("%w of stack %s, or none is ready: look at pods with the labels %s; tracing.perThousand has to be above 0 and logging.sink not off, and a branch preview keeps none",
 			ErrNoTraces, s.Name, collectorPods)
 	}
+	begun := time.Now().Add(-while)
+	late := func(span trace.Span) bool { return !span.Timestamp.Before(begun) && keep(span) }
 	for _, pod := range pods {
-		found, err := k.spans(ctx, pod, while, keep)
+		found, err := k.spans(ctx, pod, while, late)
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
@@ -49,24 +49,20 @@ func (s *Stack) Spans(ctx context.Context, while time.Duration, keep func(trace.
 func (k kube) spans(ctx context.Context, pod [3]string, while time.Duration, keep func(trace.Span) bool) ([]trace.Span, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, k.kubectl, "--kubeconfig", k.kubeconfig, "exec", "-n", pod[0], pod[1], "--",
-		"/collector", "records", "--since", while.String(), "traces")
-	var complaint strings.Builder
-	cmd.Stderr = &complaint
-	out, err := cmd.StdoutPipe()
+	from, to := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := k.exec(ctx, to, object{pod[0], pod[1]}, "/collector", "records", "--since", while.String(), "traces")
+		_ = to.Close() // never fails
+		ended <- err
+	}()
+	spans, err := trace.Read(from, pod[2], keep)
 	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	spans, err := trace.Read(out, pod[2], keep)
-	if err != nil {
+		// Nobody reads the rest, and that it was cut off says nothing more.
 		cancel()
+		_ = from.Close()
+		_ = <-ended
+		return nil, err
 	}
-	_, _ = io.Copy(io.Discard, out)
-	if ended := cmd.Wait(); ended != nil && err == nil {
-		err = fmt.Errorf("%w: %s", ended, strings.TrimSpace(complaint.String()))
-	}
-	return spans, err
+	return spans, <-ended
 }

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -129,17 +128,4 @@ func TestARequestIsFollowed(t *testing.T) {
 		}
 		return fmt.Errorf("no latency leads to the trace, of %d series with exemplars", len(series))
 	}))
-}
-
-func TestWhatIsNoTraceIsRefused(t *testing.T) {
-	for want, args := range map[string][]string{
-		"a trace's number has 32 hexadecimal digits": {"trace", "abc"},
-		`--since "yesterday"`:                        {"trace", "--since", "yesterday"},
-		"--limit 0":                                  {"trace", "--limit", "0"},
-		"--slowest has no effect on one trace":       {"trace", strings.Repeat("a", 32), "--slowest"},
-	} {
-		out, err := slipway(t, time.Minute, args...)
-		require.Error(t, err)
-		assert.Contains(t, out, want)
-	}
 }

@@ -92,7 +92,7 @@ func overview(o rules.Options) Dashboard {
 func waiting() Panel {
 	return Panel{
 		Title: "Waiting for a connection", Unit: Plain,
-		Tells:   "Requests that wait for one of the API's connections. A pooler that is full makes them wait here: PgBouncer itself is not scraped.",
+		Tells:   "Requests that wait for one of the API's connections. A pooler that is full makes them wait here.",
 		Queries: one(fmt.Sprintf(`sum by (pool) (slipway_database_waiting{job="%s"})`, rules.JobAPI), "{{pool}}"),
 	}
 }

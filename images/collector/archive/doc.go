@@ -12,9 +12,8 @@
 //
 // A batch is acknowledged when the kernel has all of it, so a collector that is
 // killed loses nothing: its receiver reads again, or is sent again, what was not
-// acknowledged. A
-// line that was only half written is taken back, at once or at the next start.
-// One that cannot be written is not acknowledged, which is counted.
+// acknowledged. A line that was only half written is taken back, at once or at the
+// next start. One that cannot be written is not acknowledged, which is counted.
 //
 // Records that are about a person are erased by a process of its own (Erase),
 // beside a collector that goes on writing; held.go says how the two are kept

@@ -119,21 +119,30 @@ def role_changed(here: settings.Settings, arguments: list[str]) -> None:
             supervise.say(f"took the primary label from {pod}")
     except (OSError, KeyError, ValueError, settings.BadSetting) as error:
         supervise.say(f"leaving the labels of other members alone: {error}")
-    ensure_roles(here, promoted=True)
+    if leads(here):
+        archive_former(here)
+        ensure_roles(here)
 
 
-def ensure_roles(here: settings.Settings, promoted: bool = False) -> None:
-    # Loaded only here: the first process of a pod lives as long as the pod and
-    # has no use for a database driver's memory.
+def leads(here: settings.Settings) -> bool:
+    # Loaded only where it is needed: the first process of a pod lives as long as
+    # the pod and has no use for a database driver's memory.
     import psycopg
 
     from . import roles
 
     try:
-        if promoted:
-            if not roles.leads(here):
-                return
-            archive_former(here)
+        return roles.leads(here)
+    except psycopg.Error as error:
+        raise settings.BadSetting(f"waiting to lead: {error}") from error
+
+
+def ensure_roles(here: settings.Settings) -> None:
+    import psycopg
+
+    from . import roles
+
+    try:
         done = roles.ensure(here)
     except psycopg.Error as error:
         raise settings.BadSetting(f"creating roles and database: {error}") from error
