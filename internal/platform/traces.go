@@ -50,19 +50,22 @@ func (k kube) spans(ctx context.Context, pod [3]string, while time.Duration, kee
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	from, to := io.Pipe()
-	ended := make(chan error, 1)
+	var failed error
+	ended := make(chan struct{})
 	go func() {
-		err := k.exec(ctx, to, object{pod[0], pod[1]}, "/collector", "records", "--since", while.String(), "traces")
+		defer close(ended)
+		failed = k.exec(ctx, to, object{pod[0], pod[1]}, "/collector", "records", "--since", while.String(), "traces")
 		_ = to.Close() // never fails
-		ended <- err
 	}()
 	spans, err := trace.Read(from, pod[2], keep)
 	if err != nil {
 		// Nobody reads the rest, and that it was cut off says nothing more.
 		cancel()
 		_ = from.Close()
-		_ = <-ended
+	}
+	<-ended
+	if err != nil {
 		return nil, err
 	}
-	return spans, <-ended
+	return spans, failed
 }
