@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from cluster import DATABASE, Pooler, Server, run
 from service import Service, command, environment
 from service import migrate as migrate_process
 from slipway_api import migrate, schema
+from slipway_api.__main__ import until_stopped
 from slipway_api.schema import Migration, SchemaError
 from slipway_api.settings import Settings
 
@@ -363,6 +365,21 @@ def test_a_signal_ends_the_wait(empty: Server) -> None:
         with silent.accept()[0]:
             process.terminate()
             assert process.wait(60) == 143
+
+
+async def test_a_signal_that_gets_lost_is_repeated() -> None:
+    async def work() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for lost in (True, False):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if not lost:
+                    raise
+
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(60):
+            await until_stopped(work())
 
 
 def test_a_standby_is_not_migrated(empty: Server) -> None:

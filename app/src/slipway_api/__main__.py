@@ -10,10 +10,15 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from . import logs, migrate, schema, settings
 
 log = logging.getLogger("slipway_api")
+
+T = TypeVar("T")
+STOP_AGAIN_SECONDS = 0.5
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
     # As process 1 of a container, a signal without a handler is not delivered at all. The server
-    # puts its own handler in this one's place.
+    # puts its own handler in this one's place, and so does a migration.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     lines = logs.LineWriter()
     logs.configure(configured.log_level, lines)
@@ -49,14 +54,36 @@ def main(arguments: list[str] | None = None) -> int:
 
             server.serve(configured, lines)
         else:
-            applied = asyncio.run(migrate.run(configured, options.phase))
+            applied = asyncio.run(until_stopped(migrate.run(configured, options.phase)))
             log.info("schema is up to date", extra={"applied": applied})
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
     except schema.SchemaError as error:
         log.error(str(error))
         return 1
     finally:
         lines.close()
     return 0
+
+
+async def until_stopped(work: Coroutine[Any, Any, T]) -> T:
+    """Return what ``work`` returns; SIGTERM cancels it, which raises CancelledError.
+
+    A handler that raises could do so anywhere, also where what it raises is caught or dropped.
+    """
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+
+    def stop() -> None:
+        # One cancellation can be lost to what ends in the same moment.
+        if task.cancel():
+            loop.call_later(STOP_AGAIN_SECONDS, stop)
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    try:
+        return await task
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 if __name__ == "__main__":
