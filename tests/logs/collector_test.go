@@ -58,7 +58,7 @@ func newNodeOf(t *testing.T, args logging.Args) *node {
 	t.Helper()
 	dir := t.TempDir()
 	n := &node{t: t, dir: dir, config: filepath.Join(dir, "collector.yaml"), places: logging.Places{
-		Logs: filepath.Join(dir, "pods"), State: filepath.Join(dir, "state"), Health: free(t), Metrics: free(t),
+		Logs: filepath.Join(dir, "pods"), State: filepath.Join(dir, "state"), Health: free(t), Metrics: free(t), Traces: free(t),
 	}}
 	text, err := logging.Configuration(args, n.places)
 	require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,11 +23,18 @@ import (
 // A rule over a counter that the collector calls otherwise could never fire,
 // and a panel would stay empty.
 func TestCountersAreCalledAsRulesCallThem(t *testing.T) {
-	n := newNode(t, logging.Standard)
-	w := newWriter(n)
+	// A counter is not told before it has counted: there are copies to count, and spans.
+	n := newArchivedOf(t, logging.Args{Image: "none", Profile: logging.Standard, Classes: classes,
+		Traces: &logging.Traces{Namespaces: []string{"slipway-api"}, Days: 1, DiskMiB: 512}})
+	w := newWriter(n.node)
 	w.write(10)
 	n.start()
-	n.all(10)
+	n.copied(10)
+	sent, err := http.Post("http://"+n.places.Traces+"/v1/traces", "application/json", strings.NewReader(
+		`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000001","spanId":"0000000000000001","name":"one"}]}]}]}`))
+	require.NoError(t, err)
+	defer sent.Body.Close() //nolint:errcheck // nothing is read from it
+	require.Equal(t, http.StatusOK, sent.StatusCode)
 	named := regexp.MustCompile(`(\w+)\{job="` + rules.JobCollector + `"(?:,reason="(\w+)")?`)
 	wanted := map[string]bool{}
 	want := func(expr string) {

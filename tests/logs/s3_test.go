@@ -33,32 +33,35 @@ type archived struct {
 
 func newArchived(t *testing.T, profile logging.Profile) *archived {
 	t.Helper()
+	return newArchivedOf(t, logging.Args{Image: "none", Profile: profile, Classes: classes})
+}
+
+func newArchivedOf(t *testing.T, args logging.Args) *archived {
+	t.Helper()
 	server, err := harness.NewS3(program(t, "versitygw"), t.TempDir(), bucket, t.Output())
 	require.NoError(t, err)
 	// Before the node, so that the collector is gone when the server goes.
 	t.Cleanup(server.Stop)
 	require.NoError(t, server.Start(t.Context()))
-	a := &archived{server: server, node: newNodeOf(t, logging.Args{
-		Image: "none", Profile: profile, Classes: classes,
-		S3: &logging.S3{Bucket: bucket, Region: harness.S3Region, Minutes: 1, Role: pulumi.String("none"), RoleAnnotation: "none"},
-	})}
+	args.S3 = &logging.S3{Bucket: bucket, Region: harness.S3Region, Minutes: 1, Role: pulumi.String("none"), RoleAnnotation: "none"}
+	a := &archived{server: server, node: newNodeOf(t, args)}
 	for name, value := range server.Environment() {
 		a.env = append(a.env, name+"="+value)
 	}
-	a.hasten()
+	a.hasten(len(args.Stored()))
 	return a
 }
 
 // hasten makes segments end soon, and has those that have ended looked for often:
 // nothing else of the configuration is changed.
-func (a *archived) hasten() {
+func (a *archived) hasten(classes int) {
 	a.t.Helper()
 	text, err := os.ReadFile(a.config)
 	require.NoError(a.t, err)
 	var config map[string]any
 	require.NoError(a.t, yaml.Unmarshal(text, &config))
 	exporters, _ := config["exporters"].(map[string]any)
-	require.Len(a.t, exporters, len(classes))
+	require.Len(a.t, exporters, classes)
 	for _, exporter := range exporters {
 		e, _ := exporter.(map[string]any)
 		require.Equal(a.t, "1m", e["segment_age"])
