@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway.dev/slipway/internal/gobuild"
 	"slipway.dev/slipway/internal/paths"
 	"slipway.dev/slipway/policies/admission"
 	"slipway.dev/slipway/policies/catalogue"
@@ -169,7 +170,7 @@ func recordStack(cmd *cobra.Command, stack string) ([]*rule.Resource, error) {
 	defer func() { _ = os.RemoveAll(dir) }()
 	file := filepath.Join(dir, stack+".json")
 	run := exec.CommandContext(cmd.Context(), "go", "test", "./tests/graph", "-count=1", "-run", "^TestRecord$", "-record", file, "-stack", stack)
-	run.Dir = w.checkout
+	run.Dir, run.Env = w.checkout, gobuild.Environment(os.Environ())
 	if out, err := run.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("recording stack %s: %w\n%s", stack, err, out)
 	}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"slipway.dev/slipway/internal/gobuild"
 )
 
 func init() { commands = append(commands, testCommand) }
@@ -65,6 +67,10 @@ func testCommand() *cobra.Command {
 			// One package after the other: they share the machine, and some look
 			// whether anything is left on it. `slipway check` vets them.
 			goArgs := []string{"test", "-vet=off", "-tags", tags, "-count=1", "-p=1", "-v", "-timeout=" + limit}
+			if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+				// Those are for the compiler, not for the lab.
+				goArgs = append(goArgs, "-exec", "env -u GOGC -u GOMEMLIMIT")
+			}
 			if run != "" {
 				goArgs = append(goArgs, "-run", run)
 			}
@@ -91,7 +97,7 @@ func runGo(cmd *cobra.Command, tools []string, args ...string) error {
 	}
 	run := exec.CommandContext(cmd.Context(), "go", args...)
 	run.Dir, run.Stdout, run.Stderr = w.checkout, cmd.OutOrStdout(), cmd.ErrOrStderr()
-	run.Env = append(os.Environ(), env...)
+	run.Env = gobuild.Environment(append(os.Environ(), env...))
 	interruptAll(run)
 	if err := run.Run(); err != nil {
 		return fmt.Errorf("go %s: %w", args[0], err)

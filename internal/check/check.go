@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"slipway.dev/slipway/internal/gobuild"
 	"slipway.dev/slipway/internal/task"
 )
 
@@ -85,7 +86,7 @@ type checker struct {
 
 func (c checker) run(ctx context.Context, log io.Writer, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = c.checkout, log, log
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = c.checkout, log, log, gobuild.Environment(os.Environ())
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Base(program), err)
 	}

@@ -12,11 +12,12 @@ func TestEnvironmentLeavesTheUsersChoice(t *testing.T) {
 		env  []string
 		want string
 	}{
-		{nil, "400 2GiB\n"},
-		{[]string{"GOGC=50"}, "50 2GiB\n"},
-		{[]string{"GOGC=off", "GOMEMLIMIT=1GiB"}, "off 1GiB\n"},
+		{nil, "400 2GiB -trimpath\n"},
+		{[]string{"GOGC=50"}, "50 2GiB -trimpath\n"},
+		{[]string{"GOGC=off", "GOMEMLIMIT=1GiB"}, "off 1GiB -trimpath\n"},
+		{[]string{"GOFLAGS=-mod=mod"}, "400 2GiB -mod=mod\n"},
 	} {
-		cmd := exec.Command("/bin/sh", "-c", "echo $GOGC $GOMEMLIMIT")
+		cmd := exec.Command("/bin/sh", "-c", "echo $GOGC $GOMEMLIMIT $GOFLAGS")
 		cmd.Env = Environment(test.env)
 		out, err := cmd.Output()
 		require.NoError(t, err)
