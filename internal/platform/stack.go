@@ -237,6 +237,14 @@ func (s *Stack) command(ctx context.Context, args ...string) (*exec.Cmd, error) 
 // program. Each of begun is called with the process's number; what it returns
 // is called when the process has ended.
 func execute(cmd *exec.Cmd, begun ...func(pid int) (ended func())) error {
+	// The Kubernetes plugin writes the kubeconfig, with its key, to a temporary
+	// file for Helm and leaves it there.
+	temporary, err := os.MkdirTemp("", "slipway-run-")
+	if err != nil {
+		return fmt.Errorf("making a directory for temporary files: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(temporary) }()
+	cmd.Env = append(cmd.Environ(), "TMPDIR="+temporary)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
