@@ -12,9 +12,9 @@ func TestEnvironmentLeavesTheUsersChoice(t *testing.T) {
 		env  []string
 		want string
 	}{
-		{nil, "400 2GiB -trimpath\n"},
-		{[]string{"GOGC=50"}, "50 2GiB -trimpath\n"},
-		{[]string{"GOGC=off", "GOMEMLIMIT=1GiB"}, "off 1GiB -trimpath\n"},
+		{nil, "400 2GiB -trimpath -ldflags=-w\n"},
+		{[]string{"GOGC=50"}, "50 2GiB -trimpath -ldflags=-w\n"},
+		{[]string{"GOGC=off", "GOMEMLIMIT=1GiB"}, "off 1GiB -trimpath -ldflags=-w\n"},
 		{[]string{"GOFLAGS=-mod=mod"}, "400 2GiB -mod=mod\n"},
 	} {
 		cmd := exec.Command("/bin/sh", "-c", "echo $GOGC $GOMEMLIMIT $GOFLAGS")

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"slipway.dev/slipway/internal/gobuild"
 )
 
 // inputs name everything outside Go's immutable module cache that a program is
@@ -195,7 +197,8 @@ func (e *goError) Unwrap() error { return e.err }
 // goOutput runs a go command that writes to standard output.
 func goOutput(ctx context.Context, goTool, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, goTool, args...)
-	cmd.Dir = dir
+	// As what is compiled, or go would know of other flags than decide of it.
+	cmd.Dir, cmd.Env = dir, gobuild.Environment(os.Environ())
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
