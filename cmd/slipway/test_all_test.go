@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -60,4 +61,16 @@ func TestAnExcerptHasWhatFailedAndWhatLedToIt(t *testing.T) {
 	require.NoError(t, excerpt(&out, strings.NewReader(strings.Repeat("line\n", 2*before)+"FAIL\n")))
 	assert.Equal(t, before, strings.Count(out.String(), "\n"))
 	require.Error(t, excerpt(&out, strings.NewReader(strings.Repeat("x", 17<<20))))
+}
+
+func TestASuiteThatYieldsSaysOfItsCommandWhatOthersDo(t *testing.T) {
+	niceness := func(yields bool) int {
+		var log bytes.Buffer
+		s := suite{name: "any", yields: yields, commands: [][]string{{"nice"}, {"false"}}}
+		require.EqualError(t, s.run(t.Context(), t.TempDir(), &log), "false: exit status 1")
+		n, err := strconv.Atoi(strings.TrimSpace(log.String()))
+		require.NoError(t, err)
+		return n
+	}
+	require.Equal(t, yielding, strconv.Itoa(niceness(true)-niceness(false)))
 }
