@@ -53,7 +53,7 @@ func historyCommand() *cobra.Command {
 	asJSON, limit, page := false, 20, 1
 	cmd := recordCommand("history", "Show what was done to a stack, newest first",
 		`Numbers mean the same entry for ever. A rollback can go to those marked with
-a star. An update that was cancelled is there as failed, as Pulumi records it,
+a star. An update that was cancelled is there as failed where plain pulumi ran it,
 and one that was killed is not there at all. JSON has the versions of the
 provider plugins too, unless more than 100 entries are asked for: each is read
 from the state of its time.`,

@@ -12,11 +12,13 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 )
 
-// Results of an update as Pulumi records them. It records a cancelled update
-// as failed, and nothing at all for one that was killed.
+// Results of an update. Pulumi records one that was cancelled as failed, and
+// nothing at all for one that was killed; that it was cancelled is known where
+// Slipway ran it.
 const (
 	Succeeded = "succeeded"
 	Failed    = "failed"
+	Cancelled = "cancelled"
 )
 
 // Kinds of entries that a rollback can go to.
@@ -42,7 +44,7 @@ type Entry struct {
 	Recorded time.Time `json:"recorded"`
 	// Kind is update, refresh, destroy, import or another of Pulumi's kinds.
 	Kind string `json:"kind"`
-	// Result is Succeeded or Failed.
+	// Result is Succeeded, Failed or Cancelled.
 	Result  string    `json:"result"`
 	Started time.Time `json:"started"`
 	// Seconds is how long the update took, by the writer's clock.
@@ -89,6 +91,8 @@ func (e *Entry) Unfit() string {
 		return "its file cannot be read: " + e.Fault
 	case e.Kind != kindUpdate:
 		return fmt.Sprintf("it is a %s, which runs no program", e.Kind)
+	case e.Result == Cancelled:
+		return "that update was " + e.Result
 	case e.Result != Succeeded:
 		return "that update " + e.Result
 	case e.Commit == "":

@@ -36,6 +36,8 @@ type History struct {
 	slots []slot // oldest first
 	// pruned are the times of deleted entries, ascending.
 	pruned []int64
+	// cancelled are the times of entries that somebody stopped.
+	cancelled map[int64]bool
 }
 
 // Open lists the entries.
@@ -71,6 +73,9 @@ func Open(ctx context.Context, stack *backend.Stack) (*History, error) {
 	}
 	slices.SortFunc(h.slots, func(a, b slot) int { return cmp.Compare(a.nanos, b.nanos) })
 	if h.pruned, err = readPruned(ctx, stack); err != nil {
+		return nil, err
+	}
+	if h.cancelled, err = readCancelled(ctx, stack); err != nil {
 		return nil, err
 	}
 	// One that was about to be deleted when the program was killed counts once.
@@ -176,6 +181,9 @@ func (h *History) read(ctx context.Context, i int) (Entry, error) {
 		if err != nil {
 			e = Entry{Fault: fmt.Sprintf("%s: %v", s.entry, err)}
 		}
+	}
+	if e.Result == Failed && h.cancelled[s.nanos] {
+		e.Result = Cancelled
 	}
 	e.slot, e.Number, e.Recorded = s, h.number(i), time.Unix(0, s.nanos).UTC()
 	return e, nil

@@ -98,7 +98,11 @@ func (h *History) Prune(ctx context.Context, verdicts []Verdict) error {
 			continue
 		}
 		// The state first: an entry without one is told by Verify.
-		for _, key := range []string{v.Entry.slot.checkpoint, v.Entry.slot.entry} {
+		keys := []string{v.Entry.slot.checkpoint, v.Entry.slot.entry}
+		if v.Entry.Result == Cancelled {
+			keys = append(keys, cancelledKey(h.stack, v.Entry.slot.nanos))
+		}
+		for _, key := range keys {
 			if key == "" {
 				continue
 			}

@@ -108,7 +108,7 @@ func Backup(ctx context.Context, from *backend.Stack, to *backend.Backend) (int,
 	if err != nil {
 		return 0, err
 	}
-	for _, dir := range []string{from.HistoryDir(), from.OwnDir()} {
+	for _, dir := range []string{from.HistoryDir(), from.OwnDir(), cancelledDir(from)} {
 		objects, err := from.List(ctx, dir)
 		if err != nil {
 			return 0, err

@@ -152,6 +152,9 @@ func (s *Stack) writing(ctx context.Context, out io.Writer, doing string, args .
 	}
 }
 
+// noteWithin is how long a command that was interrupted tries to leave a note.
+const noteWithin = 5 * time.Second
+
 // attempt runs the command once, while the cluster answers.
 func (s *Stack) attempt(ctx context.Context, stack *backend.Stack, out io.Writer, said *refusal, doing string, args ...string) error {
 	watched, stop := context.WithCancelCause(ctx)
@@ -163,9 +166,15 @@ func (s *Stack) attempt(ctx context.Context, stack *backend.Stack, out io.Writer
 	go s.watch(watched, out, stop)
 	cmd.Stdout, cmd.Stderr = out, io.MultiWriter(out, said)
 	warn := func(err error) { fmt.Fprintln(out, "warning:", err) }
+	begun := time.Now()
 	err = execute(cmd, func(pid int) func() { return lock.Hold(ctx, stack, pid, doing, warn) })
 	if err != nil {
 		if watched.Err() != nil {
+			noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteWithin)
+			defer cancel()
+			if err := history.NoteCancelled(noting, stack, begun); err != nil {
+				warn(fmt.Errorf("noting in the history that this was cancelled: %w", err))
+			}
 			return context.Cause(watched)
 		}
 		if gone := s.reach(ctx); gone != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -87,6 +88,31 @@ func TestHistoryOfTheRealEngine(t *testing.T) {
 	assert.Len(t, s.history(), 2)
 	assert.True(t, s.mustRollBack(s.to("2")).Applied)
 	assert.Equal(t, 4, s.history()[0].Number)
+}
+
+// An update that somebody interrupts is told from one that fails, and the next
+// goes on from it.
+func TestACancelledUpdateIsToldAsCancelled(t *testing.T) {
+	s := newShop(t)
+	s.release("one", password)
+	s.stock(many("1")...)
+	s.commit("two")
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	ended := make(chan error, 1)
+	go func() { ended <- s.stack.Apply(ctx, testWriter{t}, platform.Updating{Doing: "up"}) }()
+	eventually(t, "the update to begin", func() bool { return len(s.locks()) > 0 })
+	interrupt()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	newest := s.history()[0]
+	require.Equal(t, history.Cancelled, newest.Result)
+	require.Equal(t, "two", newest.Message)
+
+	s.up()
+	require.Equal(t, history.Succeeded, s.history()[0].Result)
+	s.stock(item{Kind: "pet", Name: "twin"}, item{Kind: "pet", Name: "twin"})
+	require.Error(t, s.stack.Apply(t.Context(), testWriter{t}, platform.Updating{Doing: "up"}))
+	require.Equal(t, history.Failed, s.history()[0].Result, "nobody cancelled it")
 }
 
 // The drill: a backend is lost, the copy is put back, and the stack goes on as if
