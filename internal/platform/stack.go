@@ -237,14 +237,12 @@ func (s *Stack) command(ctx context.Context, args ...string) (*exec.Cmd, error) 
 // program. Each of begun is called with the process's number; what it returns
 // is called when the process has ended.
 func execute(cmd *exec.Cmd, begun ...func(pid int) (ended func())) error {
-	// The Kubernetes plugin writes the kubeconfig, with its key, to a temporary
-	// file for Helm and leaves it there.
-	temporary, err := os.MkdirTemp("", "slipway-run-")
+	files, remove, err := temporary()
 	if err != nil {
-		return fmt.Errorf("making a directory for temporary files: %w", err)
+		return err
 	}
-	defer func() { _ = os.RemoveAll(temporary) }()
-	cmd.Env = append(cmd.Environ(), "TMPDIR="+temporary)
+	defer remove()
+	cmd.Env = append(cmd.Environ(), "TMPDIR="+files)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
