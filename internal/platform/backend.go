@@ -169,12 +169,14 @@ func (s *Stack) attempt(ctx context.Context, stack *backend.Stack, out io.Writer
 	begun := time.Now()
 	err = execute(cmd, func(pid int) func() { return lock.Hold(ctx, stack, pid, doing, warn) })
 	if err != nil {
-		if watched.Err() != nil {
+		if ctx.Err() != nil {
 			noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteWithin)
 			defer cancel()
 			if err := history.NoteCancelled(noting, stack, begun); err != nil {
 				warn(fmt.Errorf("noting in the history that this was cancelled: %w", err))
 			}
+		}
+		if watched.Err() != nil {
 			return context.Cause(watched)
 		}
 		if gone := s.reach(ctx); gone != nil {
