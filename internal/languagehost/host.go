@@ -35,8 +35,11 @@ type Host struct {
 	stdout, stderr io.Writer
 	builder        Builder
 
-	mu sync.Mutex
-	// ctx ends with the host, and with Cancel.
+	// life ends with the host, ctx also with Cancel: an engine that was
+	// interrupted may still be killed.
+	life context.Context
+
+	mu     sync.Mutex
 	ctx    context.Context
 	cancel context.CancelFunc
 	engine string
@@ -46,7 +49,7 @@ type Host struct {
 // operations end when ctx does. The engine's address may be empty until
 // Handshake brings it. end is called when the engine is gone.
 func New(ctx context.Context, end context.CancelFunc, engine, cache string) *Host {
-	h := &Host{end: end, stdout: os.Stdout, stderr: os.Stderr, builder: Builder{Cache: cache}}
+	h := &Host{life: ctx, end: end, stdout: os.Stdout, stderr: os.Stderr, builder: Builder{Cache: cache}}
 	h.ctx, h.cancel = context.WithCancel(ctx)
 	if engine != "" {
 		h.watch(engine)
@@ -63,7 +66,7 @@ func (h *Host) watch(engine string) {
 	}
 	h.engine = engine
 	// The error is about the address's syntax; calls to it will report that.
-	_ = rpcutil.Healthcheck(h.ctx, engine, healthInterval, h.end)
+	_ = rpcutil.Healthcheck(h.life, engine, healthInterval, h.end)
 }
 
 func (h *Host) engineAddress() string {

@@ -321,14 +321,22 @@ func TestPluginEndsWithItsCall(t *testing.T) {
 }
 
 func TestHostEndsWithItsEngine(t *testing.T) {
-	ended := make(chan struct{})
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	New(ctx, func() { close(ended) }, "127.0.0.1:1", t.TempDir()) // nobody listens there
-	select {
-	case <-ended:
-	case <-time.After(time.Minute):
-		t.Fatal("the host still waits for an engine that is gone")
+	for title, interrupted := range map[string]bool{"killed": false, "interrupted, then killed": true} {
+		t.Run(title, func(t *testing.T) {
+			ended := make(chan struct{})
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			host := New(ctx, func() { close(ended) }, "127.0.0.1:1", t.TempDir()) // nobody listens there
+			if interrupted {
+				_, err := host.Cancel(ctx, nil)
+				require.NoError(t, err)
+			}
+			select {
+			case <-ended:
+			case <-time.After(time.Minute):
+				t.Fatal("the host still waits for an engine that is gone")
+			}
+		})
 	}
 }
 
