@@ -60,7 +60,7 @@ func testCommand() *cobra.Command {
 				return err
 			}
 			// A limit ends a hang; no suite comes near it.
-			tags, limit := args[0], "80m"
+			tags, limit := args[0], "60m"
 			if soak {
 				tags, limit = tags+",soak", "12h"
 			}

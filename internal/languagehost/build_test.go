@@ -55,6 +55,14 @@ func TestAnUnchangedTargetIsOnlyLookedUp(t *testing.T) {
 	calls()
 	_, asked = build()
 	assert.Equal(t, []string{"env"}, asked)
+	// What was compiled in another way is not taken for the host's.
+	own = exec.Command("go", "build", "-buildvcs=false", "-o", "bin/program", ".")
+	own.Dir, own.Env = dir, append(os.Environ(), "GOFLAGS=")
+	require.NoError(t, own.Run())
+	calls()
+	said, asked = build()
+	assert.Equal(t, "one", said)
+	assert.Contains(t, asked, "build")
 
 	add(t, dir, prints("two"))
 	said, asked = build()

@@ -169,7 +169,8 @@ func (s *Stack) attempt(ctx context.Context, stack *backend.Stack, out io.Writer
 	begun := time.Now()
 	err = execute(cmd, func(pid int) func() { return lock.Hold(ctx, stack, pid, doing, warn) })
 	if err != nil {
-		if ctx.Err() != nil {
+		// Where another update had the lock, the newest entry is that one's.
+		if ctx.Err() != nil && !said.locked {
 			noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteWithin)
 			defer cancel()
 			if err := history.NoteCancelled(noting, stack, begun); err != nil {

@@ -43,7 +43,8 @@ func temporary() (dir string, remove func(), err error) {
 // hold locks a directory until it is unlocked or this process ends, however it
 // ends. It fails when somebody else holds it.
 func hold(dir string) (unlock func(), err error) {
-	file, err := os.Open(dir)
+	// What lies there under such a name may be anybody's, a pipe for instance.
+	file, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}

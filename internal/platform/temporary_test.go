@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestTemporaryFilesOfWhatIsRunDoNotStay(t *testing.T) {
@@ -30,6 +31,8 @@ func TestTemporaryFilesOfWhatWasKilledGoLater(t *testing.T) {
 	killed := filepath.Join(os.TempDir(), temporaryPrefix+"1")
 	require.NoError(t, os.Mkdir(killed, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(killed, "kubeconfig"), []byte("key"), 0o600))
+	// Somebody else's pipe, which nobody writes to, is not waited for.
+	require.NoError(t, unix.Mkfifo(filepath.Join(os.TempDir(), temporaryPrefix+"2"), 0o600))
 	first, removeFirst, err := temporary()
 	require.NoError(t, err)
 	require.NoDirExists(t, killed)

@@ -54,10 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
 
             server.serve(configured, lines)
         else:
-            applied = asyncio.run(until_stopped(migrate.run(configured, options.phase)))
+            try:
+                applied = asyncio.run(until_stopped(migrate.run(configured, options.phase)))
+            except asyncio.CancelledError:
+                return 128 + signal.SIGTERM
             log.info("schema is up to date", extra={"applied": applied})
-    except asyncio.CancelledError:
-        return 128 + signal.SIGTERM
     except schema.SchemaError as error:
         log.error(str(error))
         return 1
